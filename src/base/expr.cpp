@@ -79,7 +79,9 @@ Result<std::int64_t> apply(Kind kind, std::int64_t a, std::int64_t b) {
     case Kind::sub: if (__builtin_sub_overflow(a, b, &r)) return overflow(); return r;
     case Kind::mul: if (__builtin_mul_overflow(a, b, &r)) return overflow(); return r;
     case Kind::div: return floor_quotient(a, b);
-    case Kind::mod: return a - b * floor_quotient(a, b);
+    case Kind::mod:
+      r = a % b;
+      return r != 0 && (r < 0) != (b < 0) ? r + b : r;
     case Kind::ceil_div: return floor_quotient(a, b) + (a % b != 0 ? 1 : 0);
     case Kind::align_up:
       if (__builtin_mul_overflow(floor_quotient(a, b) + (a % b != 0 ? 1 : 0), b, &r)) return overflow();
@@ -153,6 +155,8 @@ class Parser {
         }
       if (!found) return left;
       if (++count > kMaxDepth) return fail("fewer operands");
+      // 1 <= x <= 4 would compare a truth value with 4; who writes it means something else.
+      if (level == 4 && count > 1) return fail("'and' between two comparisons");
       auto right = binary(level + 1, depth + 1);
       if (!right) return right;
       left = Expr::make(found->kind, {*left, *right});
@@ -236,7 +240,7 @@ void print(const Expr& e, int level, std::string& out) {
   } else if (const auto* row = binary_row(kind)) {
     const bool wrap = row->level < level;
     if (wrap) out += '(';
-    print(e.args()[0], row->level, out);
+    print(e.args()[0], row->level == 4 ? 5 : row->level, out);
     out += ' ';
     out += row->spelling;
     out += ' ';

@@ -87,7 +87,7 @@ struct Repeat {
   std::string symbol;  // 0 .. count-1 inside the step's expressions
   Expr count;
 };
-struct Step {
+struct RecipeStep {
   std::variant<Launch, Memset, Copy, Library> what;
   std::optional<Expr> when;  // skipped where it is 0
   std::optional<Repeat> repeat;
@@ -95,8 +95,8 @@ struct Step {
 
 struct Recipe {
   std::vector<Buffer> buffers;
-  std::vector<Step> prepare;  // once per value of the weights; reported, and charged unless stated otherwise
-  std::vector<Step> run;
+  std::vector<RecipeStep> prepare;  // once per value of the weights; reported, and charged unless stated otherwise
+  std::vector<RecipeStep> run;
 
   const Buffer* buffer(const std::string& name) const;
 };

@@ -32,7 +32,7 @@ json argument_json(const Argument& argument) {
           {"swizzle_bytes", t.swizzle_bytes}, {"out_of_bounds_nan", t.out_of_bounds_nan}};
 }
 
-json step_json(const Step& step) {
+json step_json(const RecipeStep& step) {
   json out;
   if (auto* l = std::get_if<Launch>(&step.what)) {
     json args = json::array();
@@ -110,8 +110,8 @@ Launch read_launch(JsonReader& r, const json& form) {
   return l;
 }
 
-Step read_step(JsonReader& r, const json& form) {
-  Step step{Memset{}, {}, {}};
+RecipeStep read_step(JsonReader& r, const json& form) {
+  RecipeStep step{Memset{}, {}, {}};
   if (const auto& l = r.member(form, "launch"); !l.is_null()) {
     step.what = read_launch(r, l);
   } else if (const auto& m = r.member(form, "memset"); !m.is_null()) {

@@ -117,7 +117,7 @@ struct Resolver {
     return {};
   }
 
-  Result<ResolvedStep> step(const Step& s) {
+  Result<ResolvedStep> step(const RecipeStep& s) {
     if (auto* l = std::get_if<Launch>(&s.what)) {
       const std::string what = "launch of " + l->kernel;
       static constexpr std::int64_t kGrid[] = {2147483647, 65535, 65535}, kBlock[] = {1024, 1024, 64}, kCluster[] = {16, 16, 16};
@@ -158,7 +158,7 @@ struct Resolver {
     return library;
   }
 
-  Result<void> list(const std::vector<Step>& steps, std::vector<ResolvedStep>& to) {
+  Result<void> list(const std::vector<RecipeStep>& steps, std::vector<ResolvedStep>& to) {
     for (const auto& s : steps) {
       std::int64_t count = 1;
       if (s.repeat) {

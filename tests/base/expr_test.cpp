@@ -37,6 +37,16 @@ TEST_CASE("expressions follow precedence and round towards negative infinity") {
   CHECK(value("dev.sms * occupancy(k)", {{"dev.sms", 132}, {"occupancy(k)", 2}}) == 264);
 }
 
+TEST_CASE("modulo by a number near the smallest does not overflow") {
+  CHECK(value("(0 - 9223372036854775807 - 1) % 3") == 1);
+  CHECK(value("9223372036854775807 % -2") == -1);
+}
+
+TEST_CASE("chained comparisons are refused, because they do not mean what they seem to") {
+  CHECK(error("32 <= x <= 1024", {{"x", 64}}).find("'and' between") != std::string::npos);
+  CHECK(value("(1 < 2) == 1") == 1);
+}
+
 TEST_CASE("only what is needed is evaluated") {
   CHECK(value("select(1, 5, 1 / 0)") == 5);
   CHECK(value("0 and 1 / 0") == 0);
@@ -66,7 +76,7 @@ TEST_CASE("a syntax error points at the character") {
 TEST_CASE("text is canonical and parses back to an equal expression") {
   for (const char* text : {"a + b * c", "(a + b) * c", "a - (b - c)", "a - b - c", "-(a + b)", "- -a",
                            "not (a and b) or c", "ceil_div(M * N, 256)", "select(a < b, a, b % 3)",
-                           "a * (b / c)", "(a < b) + 1", "a - -3", "not a == b"}) {
+                           "a * (b / c)", "(a < b) + 1", "a - -3", "not a == b", "(a < b) == c", "a == (b < c)"}) {
     auto e = Expr::parse(text);
     REQUIRE(e);
     auto again = Expr::parse(e->text());
