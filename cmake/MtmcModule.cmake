@@ -24,6 +24,8 @@ function(mtmc_test name)
   target_include_directories(test-${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_compile_definitions(test-${name} PRIVATE MTMC_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                                   MTMC_TOOL="${CMAKE_BINARY_DIR}/bin/mtmc")
+  # Assertion macros are slow to optimise and not what is under test.
+  target_compile_options(test-${name} PRIVATE $<$<CONFIG:Release>:-O0>)
   target_link_libraries(test-${name} PRIVATE ${ARG_DEPENDS} mtmc_test_main mtmc_warnings)
   add_test(NAME ${name} COMMAND test-${name} --warn NoTests)
 endfunction()

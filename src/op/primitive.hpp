@@ -60,6 +60,8 @@ struct Lowering {
   std::vector<Tensor> tensors;
   std::vector<Primitive> primitives;
   Symbols dims;  // the stated binding
+  // What contractions of f32 operands may compute in; the reference's error bound allows for it.
+  Precision precision = Precision::exact;
 
   int producer(int tensor) const;            // primitive that computes it, -1 for inputs
   std::vector<int> consumers(int tensor) const;  // primitives that load it

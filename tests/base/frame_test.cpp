@@ -8,7 +8,8 @@
 using namespace mtmc;
 
 TEST_CASE("frames survive any cutting of the stream") {
-  const std::string stream = *encode_frame("first") + *encode_frame("") + *encode_frame("third one");
+  const std::string stream =
+      *encode_frame("first") + *encode_frame("") + *encode_frame("third one");
   CHECK(stream.substr(0, 4) == std::string("\5\0\0\0", 4));
   for (std::size_t step = 1; step <= stream.size(); ++step) {
     FrameReader reader;

@@ -69,7 +69,8 @@ json handle(const json& request) {
   const std::string what = request.at("do");
   if (what == "echo") return request.at("value");
   if (what == "throw") throw std::runtime_error("told to");
-  if (what == "hang") while (true) pause();
+  if (what == "hang")
+    while (true) pause();
   if (what == "abort") {
     std::fprintf(stderr, "about to abort\n");
     std::abort();
@@ -115,8 +116,7 @@ json handle(const json& request) {
     if (!facts) throw std::runtime_error(facts.error().message);
     return {{"landlock", facts->landlock}, {"filter", facts->filter}, {"note", facts->note}};
   }
-  if (what == "open")
-    return outcome(open(request.at("path").get<std::string>().c_str(), O_RDONLY));
+  if (what == "open") return outcome(open(request.at("path").get<std::string>().c_str(), O_RDONLY));
   if (what == "probe") return probe_sandbox(request.at("path"));
   throw std::runtime_error("unknown request");
 }
@@ -127,7 +127,8 @@ int main(int count, char** arguments) {
   const std::string mode = count > 1 ? arguments[1] : "serve";
   const auto channel = mtmc::claim_standard_channel();
   if (!channel) return 4;
-  if (mode == "mute") while (true) pause();
+  if (mode == "mute")
+    while (true) pause();
   if (mode == "dies") {
     std::fprintf(stderr, "cannot go on\n");
     return 9;

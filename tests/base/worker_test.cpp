@@ -56,7 +56,8 @@ struct TemporaryFolder {
 
 TEST_CASE("a worker answers, and one process serves many calls") {
   Worker worker(options());
-  CHECK(answer(worker, {{"do", "echo"}, {"value", {1, "two", nullptr}}}) == json({1, "two", nullptr}));
+  CHECK(answer(worker, {{"do", "echo"}, {"value", {1, "two", nullptr}}}) ==
+        json({1, "two", nullptr}));
   CHECK(answer(worker, {{"do", "echo"}, {"value", "again"}}) == "again");
   CHECK(worker.starts() == 1);
   CHECK(worker.crashes() == 0);
@@ -66,7 +67,8 @@ TEST_CASE("messages larger than any pipe buffer pass in both directions") {
   Worker worker(options());
   const std::string big(3 << 20, 'q');
   CHECK(answer(worker, {{"do", "echo"}, {"value", big}}) == big);
-  CHECK(answer(worker, {{"do", "repeat"}, {"bytes", 5 << 20}}).get<std::string>().size() == 5 << 20);
+  CHECK(answer(worker, {{"do", "repeat"}, {"bytes", 5 << 20}}).get<std::string>().size() ==
+        5 << 20);
 }
 
 TEST_CASE("a late worker is killed, told as timeout, and replaced") {

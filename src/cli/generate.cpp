@@ -1,0 +1,113 @@
+// mtmc generate-operator: one line in, one proven kernel out.
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command.hpp"
+#include "cli/endpoint_options.hpp"
+#include "cli/export_kernel.hpp"
+#include "device/device.hpp"
+#include "search/run.hpp"
+#include "search/report_text.hpp"
+
+namespace mtmc::cli {
+
+namespace {
+
+struct Options {
+  Common common;
+  std::string line, device, export_to;
+  bool fresh = false, no_export = false, quiet = false;
+  search::Settings settings;
+  EndpointOptions endpoint;
+};
+
+// The operator: the argument itself, "-" for standard input, or a JSON form (it begins with '{').
+Result<op::Operator> read_operator(std::string text) {
+  if (text == "-") text.assign(std::istreambuf_iterator<char>(std::cin), {});
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first != std::string::npos && text[first] == '{') {
+    const auto form = nlohmann::json::parse(text, nullptr, false);
+    if (form.is_discarded()) return bad_input("the operator's JSON form cannot be read: it is not JSON");
+    return op::from_json(form);
+  }
+  return op::parse_operator(text);
+}
+
+Result<int> generate(const Options& options) {
+  auto op = read_operator(options.line);
+  if (!op) return tl::unexpected<Error>(op.error());
+  auto device = device::find_device(options.device);
+  if (!device) return tl::unexpected<Error>(device.error());
+  search::Settings settings = options.settings;
+  settings.device = device->name;
+  auto endpoint = open_endpoint(options.endpoint, settings.planner == "llm" || settings.coder == "llm");
+  if (!endpoint) return tl::unexpected<Error>(endpoint.error());
+  if (*endpoint) settings.model = options.endpoint.model;
+  auto store = open_store(options.common, store::OpenMode::create);
+  if (!store) return tl::unexpected<Error>(store.error());
+
+  search::Surroundings around;
+  around.tool = tool_path();
+  around.cache_directory = cache_directory();
+  around.tool_version = kToolVersion;
+  around.endpoint = endpoint->get();
+  around.fresh = options.fresh;
+  if (!options.quiet) around.progress = [](const std::string& line) { fmt::print(stderr, "mtmc: {}\n", line); };
+  auto report = search::run_operator(*op, settings, *store, around);
+  if (!report) return tl::unexpected<Error>(report.error());
+
+  const bool correct = report->verdict.outcome == harness::Outcome::correct;
+  std::vector<std::string> exported;
+  if (correct && !options.no_export) {
+    std::string folder = options.export_to;
+    if (folder.empty()) {
+      auto db = database_path(options.common);
+      if (!db) return tl::unexpected<Error>(db.error());
+      folder = (std::filesystem::path(*db).parent_path() / "kernels").string();
+    }
+    auto files = export_run(*store, report->run_id, folder);
+    if (!files) return tl::unexpected<Error>(files.error());
+    exported = std::move(*files);
+  }
+  if (options.common.json) {
+    nlohmann::json out = search::to_json(*report);
+    out["exported"] = exported;
+    fmt::print("{}\n", out.dump());
+  } else {
+    fmt::print("{}", search::report_text(*report, exported, options.common.db));
+  }
+  return correct ? 0 : 1;
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app, Action& chosen) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("generate-operator", "generate, prove and tune a CUDA kernel for one operator");
+  command->add_option("operator", options->line, "the operator's line, its JSON form, or - for standard input")->required();
+  command->add_option("--device", options->device, "device to generate for (mtmc devices lists them)");
+  command->add_option("--db", options->common.db, "database file");
+  command->add_flag("--json", options->common.json, "print one JSON object on stdout");
+  command->add_flag("--fresh", options->fresh, "start anew although an equal run is in the database");
+  command->add_flag("--quiet", options->quiet, "no progress on stderr");
+  command->add_option("--export", options->export_to, "folder for the exported .cu (default: kernels/ beside the database)");
+  command->add_flag("--no-export", options->no_export, "write no .cu");
+  auto& s = options->settings;
+  command->add_option("--seed", s.seed, "seed of inputs, samples and search")->capture_default_str();
+  command->add_option("--planner", s.planner, "policy or llm")->check(CLI::IsMember({"policy", "llm"}))->capture_default_str();
+  command->add_option("--coder", s.coder, "template or llm")->check(CLI::IsMember({"template", "llm"}))->capture_default_str();
+  command->add_option("--max-steps", s.max_steps, "steps of each region that may reach the compiler")->check(CLI::Range(0, 1000))->capture_default_str();
+  command->add_option("--tune", s.tune_evaluations, "configurations that the tuner may try; 0: none")->check(CLI::Range(0, 10000))->capture_default_str();
+  add_endpoint_options(*command, options->endpoint);
+  command->callback([&chosen, options] { chosen = [options] { return generate(*options); }; });
+}
+
+}  // namespace mtmc::cli

@@ -1,0 +1,296 @@
+// Style "matmul": loaders and visitor of templates/matmul.cuh for a matched group, and its launches.
+//
+// Options: vector (1: 16-byte accesses where operands and results allow), stages (2: double buffering), group (1: blocks in
+// groups of tile rows), split (ways: partial products over parts of k in a workspace, then a kernel that adds them in
+// a fixed order and finishes).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "coder/group_code.hpp"
+#include "coder/lanes.hpp"
+#include "coder/matmul_match.hpp"
+
+namespace mtmc::coder {
+
+namespace {
+
+struct MatmulWriter {
+  const GroupTask& task;
+  Scope& scope;
+  MatmulShape& shape;
+  std::set<std::string> used;
+  std::optional<std::string> error;
+
+  std::string aligned(const LaneWriter& lanes, const std::vector<std::string>& vars, const std::string& width) {
+    std::vector<Expr> divisors = lanes.divisors();
+    if (vars.size() > 1) divisors.insert(divisors.begin(), scope.math.extent(vars.back()));
+    std::string text;
+    std::set<std::string> seen;
+    for (const auto& d : divisors) {
+      const std::string one = fmt::format("divides({}, {})", width, c_expr(d, scope.math, &used));
+      if (seen.insert(one).second) text += (text.empty() ? "" : " && ") + one;
+    }
+    return text.empty() ? "true" : text;
+  }
+  void collect(const LaneWriter& lanes) {
+    used.insert(lanes.used().begin(), lanes.used().end());
+    if (lanes.error()) error = lanes.error();
+  }
+  std::int64_t width() const { return task.option("vector", 1) > 1 ? 4 : 1; }
+
+  std::string loader(const std::string& name, const std::string& base, const OperandShape& o) {
+    LaneWriter lanes(scope, o.lane, 2);
+    lanes.reserved = {"row", "k", "out", "v"};
+    lanes.run([&](Emitter& emitter, bool writing) {
+      const CValue value = emitter.body(o.body, o.axes, std::nullopt);
+      if (writing) emitter.statement(fmt::format("out[v] = {};", emitter.as(value, CType::real)));
+    });
+    collect(lanes);
+    const bool vectors = lanes.has_vectors() && width() > 1;
+    std::string fields;
+    Block row(2), head(2);
+    std::set<std::string> wanted;
+    for (const auto* vars : {&o.batch, &o.rows})
+      for (const auto& v : *vars)
+        if (lanes.used().count(v)) {
+          wanted.insert(v);
+          fields += fmt::format("    index_t {};\n", c_name(v));
+          head.line(fmt::format("const index_t {0} = row.{0};", c_name(v)));
+        }
+    decode(row, "z", o.batch, scope, wanted, used);
+    decode(row, "m", o.rows, scope, wanted, used);
+    std::string list;
+    for (const auto* vars : {&o.batch, &o.rows})
+      for (const auto& v : *vars)
+        if (wanted.count(v)) list += (list.empty() ? "" : ", ") + c_name(v);
+    row.line(fmt::format("return Row{{{}}};", list));
+    decode(head, "k", o.depth, scope, lanes.used(), used);
+    lanes.write(head);
+    return fmt::format(
+        "struct {0} : {1} {{\n  using Real = {2};\n  static constexpr bool kAlongK = {3};\n"
+        "  static constexpr int kVector = {4};\n  struct Row {{\n{5}  }};\n"
+        "  MTMC_DEVICE bool aligned() const {{ return {6}; }}\n"
+        "  MTMC_DEVICE Row row(index_t z, index_t m) const {{\n{7}  }}\n"
+        "  template <int V>\n  MTMC_DEVICE void load(const Row& row, index_t k, Real (&out)[V]) const {{\n{8}  }}\n}};\n\n",
+        name, base, scope.real(), o.along_k ? "true" : "false", vectors ? 4 : 1, fields,
+        aligned(lanes, o.along_k ? o.depth : o.rows, "4"), row.text(), head.text());
+  }
+
+  // The epilogue on V neighbours of the result, or, for a split product, the partial result as it is.
+  std::string visitor(const std::string& name, const std::string& base, bool partial) {
+    const std::string lane = shape.n.back();
+    LaneWriter lanes(scope, lane, 2);
+    lanes.reserved = {"z", "m", "n", "split", "acc", "v"};
+    lanes.known_tensor = [&](int t, const std::vector<Expr>&) -> std::optional<CValue> {
+      if (t != shape.result) return std::nullopt;
+      return CValue{"acc[v]", CType::real, 9, std::nullopt};
+    };
+    Block body(2);
+    std::set<std::string> wanted;
+    bool vectors = false;
+    std::string ready = "true";
+    if (partial) {
+      const Expr offset = scope.offset(shape.result, shape.result_at);
+      Emitter plain(scope, body);
+      const auto step = scope.math.coefficient(offset, lane);
+      const Expr total = product_of(extents());
+      const std::string at = fmt::format("partial + split * ({}) + {}", plain.index(scope.math.simplify(total), 0), plain.index(offset, 5));
+      wanted = plain.used();
+      used.insert(plain.used().begin(), plain.used().end());
+      decode(body, "z", shape.batch, scope, wanted, used);
+      decode(body, "m", shape.m, scope, wanted, used);
+      decode(body, "n", shape.n, scope, wanted, used);
+      if (step && step->is_constant(1)) {
+        body.line(fmt::format("put<V>({}, acc);", at));
+        for (const auto& d : scope.math.terms_without(offset, lane))
+          ready += fmt::format(" && divides(4, {})", c_expr(d, scope.math, &used));
+        ready += fmt::format(" && divides(4, {})", c_expr(scope.math.simplify(total), scope.math, &used, {}, 0));
+        if (shape.n.size() > 1) ready += fmt::format(" && divides(4, {})", c_expr(scope.math.extent(lane), scope.math, &used));
+        vectors = width() > 1;
+      } else {
+        body.line("#pragma unroll");
+        body.open("for (int v = 0; v < V; ++v) {");
+        // Neighbours along n are `step` apart.
+        body.line(fmt::format("put({} + v * ({}), acc[v]);", at, step ? c_expr(*step, scope.math, &used) : "1"));
+        body.close();
+      }
+    } else {
+      lanes.run([&](Emitter& emitter, bool writing) {
+        for (const auto& [t, at] : shape.stored) {
+          const CValue value = t == shape.result ? CValue{"acc[v]", CType::real, 9, std::nullopt} : emitter.tensor(t, at);
+          lanes.store(emitter, writing, t, scope.offset(t, at), value);
+        }
+      });
+      collect(lanes);
+      decode(body, "z", shape.batch, scope, lanes.used(), used);
+      decode(body, "m", shape.m, scope, lanes.used(), used);
+      decode(body, "n", shape.n, scope, lanes.used(), used);
+      lanes.write(body);
+      vectors = lanes.has_vectors() && width() > 1;
+      ready = aligned(lanes, shape.n, "4");
+    }
+    return fmt::format(
+        "struct {0} : {1} {{\n{2}  static constexpr int kVector = {3};\n"
+        "  MTMC_DEVICE bool aligned() const {{ return {4}; }}\n"
+        "  template <int V>\n  MTMC_DEVICE void store(index_t z, index_t split, index_t m, index_t n, const {5} (&acc)[V]) const {{\n{6}  }}\n}};\n\n",
+        name, base, partial ? fmt::format("  {}* __restrict__ partial;\n", scope.real()) : "", vectors ? 4 : 1, ready, scope.real(), body.text());
+  }
+
+  std::vector<Expr> extents() const {
+    std::vector<Expr> list;
+    for (const auto& a : task.lowering.primitives[static_cast<std::size_t>(shape.contraction)].parallel) list.push_back(a.extent);
+    return list;
+  }
+
+  // Second launch of a split product: adds the parts of an element in order, then the epilogue.
+  std::string combine(const std::string& parts, const std::string& name, Expr& total_out, Signature*& signature, std::vector<Signature>& keep, const std::string& buffer) {
+    std::vector<std::string> vars;
+    for (std::size_t k = 0; k < shape.result_at.size(); ++k)
+      if (!scope.math.extent(shape.result_at[k].name()).is_constant(1)) vars.push_back(shape.result_at[k].name());
+    const Expr total = scope.math.simplify(product_of(extents()));
+    total_out = total;
+    Block body(1);
+    std::set<std::string> mine;
+    const std::string total_text = c_expr(total, scope.math, &mine, {}, 7);
+    body.line(fmt::format("{} acc = 0;", scope.real()));
+    body.line(fmt::format("for (int s = 0; s < {}; ++s) acc += partial[s * {} + e];", parts, total_text));
+    Emitter emitter(scope, body);
+    for (const char* n : {"e", "acc", "s", "partial"}) emitter.reserve(n);
+    emitter.known_tensor = [&](int t, const std::vector<Expr>&) -> std::optional<CValue> {
+      if (t != shape.result) return std::nullopt;
+      return CValue{"acc", CType::real, 9, std::nullopt};
+    };
+    for (const auto& [t, at] : shape.stored) {
+      const CValue value = t == shape.result ? CValue{"acc", CType::real, 9, std::nullopt} : emitter.tensor(t, at);
+      const std::string text = emitter.as(value, emitter.type_of(t));
+      const std::string place = emitter.index(scope.offset(t, at), 5);
+      body.line(fmt::format("put({} + {}, {});", scope.pointers.at(t), place, text));
+    }
+    if (emitter.error()) error = emitter.error();
+    mine.insert(emitter.used().begin(), emitter.used().end());
+    Block head(1);
+    head.line("const index_t e = (index_t)blockIdx.x * blockDim.x + threadIdx.x;");
+    head.line(fmt::format("if (e >= {}) return;", total_text));
+    decode(head, "e", vars, scope, emitter.used(), mine);
+    keep.emplace_back(scope, mine);
+    signature = &keep.back();
+    signature->add_pointer(scope.real(), "partial", buffer, true);
+    return fmt::format("extern \"C\" __global__ void __launch_bounds__(256)\n{}({}) {{\n{}{}}}\n", name, signature->parameters(),
+                       head.text(), body.text());
+  }
+};
+
+// Starting points by the shape: big tiles where they fill the machine, smaller and skinny ones where they would not.
+void rank(GroupCode& code, const GroupTask& task, double m, double n, double k, double batch, int real_bytes) {
+  struct Tile {
+    std::int64_t bm, bn, bk, tm, tn;
+  };
+  static constexpr Tile kTiles[] = {{128, 128, 8, 8, 8}, {64, 64, 16, 4, 4}, {128, 64, 8, 8, 4}, {64, 128, 8, 4, 8},
+                                    {32, 64, 16, 4, 4},  {32, 32, 16, 2, 4}, {16, 128, 16, 4, 4}, {128, 16, 16, 4, 4},
+                                    {16, 16, 16, 1, 1},  {64, 64, 8, 8, 8}};
+  const double sms = task.device && task.device->sms > 0 ? task.device->sms : 132;
+  const double ways = static_cast<double>(std::max<std::int64_t>(1, task.option("split")));
+  std::vector<std::pair<double, kernel::Configuration>> list;
+  for (const auto& t : kTiles) {
+    if (real_bytes == 8 && t.bm * t.bn > 64 * 64) continue;
+    const double blocks = std::ceil(m / double(t.bm)) * std::ceil(n / double(t.bn)) * batch * ways;
+    const double waves = std::ceil(blocks / sms);
+    // Shared reads and address work per multiply-add shrink with the micro tile; padding is work too.
+    const double overhead = 1 + 1.0 / double(t.tm) + 1.0 / double(t.tn);
+    const double cost = waves * double(t.bm * t.bn) * overhead * (k / ways);
+    kernel::Configuration c = {{task.macro("BLOCK_M"), t.bm}, {task.macro("BLOCK_N"), t.bn}, {task.macro("BLOCK_K"), t.bk},
+                               {task.macro("THREAD_M"), t.tm}, {task.macro("THREAD_N"), t.tn}};
+    list.emplace_back(cost, c);
+  }
+  std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (std::size_t i = 0; i < list.size() && i < 5; ++i) code.ranked.push_back(list[i].second);
+  code.tunables = {{task.macro("BLOCK_M"), {16, 32, 64, 128}}, {task.macro("BLOCK_N"), {16, 32, 64, 128}},
+                   {task.macro("BLOCK_K"), {8, 16, 32}}, {task.macro("THREAD_M"), {1, 2, 4, 8}}, {task.macro("THREAD_N"), {1, 2, 4, 8}}};
+  const auto name = [&](const char* macro) { return task.macro(macro); };
+  const std::string threads = fmt::format("({} / {}) * ({} / {})", name("BLOCK_M"), name("THREAD_M"), name("BLOCK_N"), name("THREAD_N"));
+  code.constraints.push_back(fmt::format("{} >= 32 and {} <= 1024 and {} % 32 == 0", threads, threads, threads));
+  const std::int64_t stages = task.option("stages", 1);
+  code.constraints.push_back(fmt::format("{} * {} * ({} + {} + 8) * {} <= 49152", stages, name("BLOCK_K"), name("BLOCK_M"), name("BLOCK_N"), real_bytes));
+}
+
+}  // namespace
+
+Result<GroupCode> write_matmul(const GroupTask& task) {
+  Scope scope = make_scope(task.lowering, task.group.primitives);
+  auto shape = match_matmul(scope, task.group.primitives);
+  if (!shape) return tl::unexpected<Error>(shape.error());
+  MatmulWriter writer{task, scope, *shape, {}, {}};
+  const bool split = task.option("split") > 1;
+  const std::string g = fmt::format("G{}", task.index), base = g + "_Args", a = g + "_A", b = g + "_B", store = g + "_Store";
+  const Expr m = shape->extent(scope, shape->m), n = shape->extent(scope, shape->n), k = shape->extent(scope, shape->k),
+             batch = shape->extent(scope, shape->batch);
+  const std::string a_text = writer.loader(a, base, shape->a), b_text = writer.loader(b, base, shape->b);
+  const std::string store_text = writer.visitor(store, base, split);
+  std::set<std::string> used = writer.used;
+  const std::string m_text = c_expr(m, scope.math, &used), n_text = c_expr(n, scope.math, &used), k_text = c_expr(k, scope.math, &used);
+  Signature signature(scope, used);
+  if (split) signature.drop_outputs();
+  const std::string fields = signature.fields(), names = signature.names();
+  const std::string buffer = task.prefix() + "_partial";
+  if (split) signature.add_pointer(scope.real(), "partial", buffer, false);
+  GroupCode code;
+  code.headers = {"matmul.cuh"};
+  const int real_bytes = scope.wide_real ? 8 : 4;
+  const auto number = [&](const Expr& e) { return static_cast<double>(stated(task.lowering, e, 1)); };
+  rank(code, task, number(m), number(n), number(k), number(batch), real_bytes);
+  const auto symbol = [&](const char* s) { return Expr::symbol(task.macro(s)); };
+  const std::string threads = fmt::format("({} / {}) * ({} / {})", task.macro("BLOCK_M"), task.macro("THREAD_M"), task.macro("BLOCK_N"), task.macro("THREAD_N"));
+  const std::string name = task.kernel_name(split ? "partial" : "");
+  std::string group = "1", parts = "1";
+  Expr splits(1);
+  if (task.option("group")) {
+    group = task.macro("GROUP");
+    code.tunables.push_back({group, {2, 4, 8, 16}});
+    for (auto& c : code.ranked) c[group] = 8;
+  }
+  if (split) {
+    parts = task.macro("PARTS");
+    splits = symbol("PARTS");
+    code.tunables.push_back({parts, {2, 4, 8, 16, 32, 64}});
+    for (auto& c : code.ranked) c[parts] = task.option("split");
+  }
+  code.text = fmt::format("struct {0} {{\n{1}}};\n\n{2}{3}{4}", base, fields, a_text, b_text, store_text);
+  const std::string args = fmt::format("{{{}}}", names);
+  const auto made = [&](const std::string& type, const std::string& more) { return fmt::format("{}{{{}{}}}", type, args, more); };
+  code.text += fmt::format(
+      "extern \"C\" __global__ void __launch_bounds__({0})\n{1}({2}) {{\n"
+      "  matmul<{3}, {4}, {5}, {6}, {7}, {8}, {9}, {10}>(\n      {11}, {12}, {13}, {14}, {15}, {16});\n}}\n",
+      threads, name, signature.parameters(), task.macro("BLOCK_M"), task.macro("BLOCK_N"), task.macro("BLOCK_K"), task.macro("THREAD_M"),
+      task.macro("THREAD_N"), task.option("stages", 1) > 1 ? 2 : 1, group, parts, made(a, ""), made(b, ""),
+      made(store, split ? ", partial" : ""), m_text, n_text, k_text);
+  kernel::Launch launch;
+  launch.kernel = name;
+  launch.grid = {ceil_div(m, symbol("BLOCK_M")) * ceil_div(n, symbol("BLOCK_N")) * batch * splits};
+  launch.block = {floor_div(symbol("BLOCK_M"), symbol("THREAD_M")) * floor_div(symbol("BLOCK_N"), symbol("THREAD_N"))};
+  launch.args = signature.arguments();
+  code.steps.push_back({launch, std::nullopt, std::nullopt});
+  if (split) {
+    Expr total;
+    Signature* second = nullptr;
+    std::vector<Signature> keep;
+    const std::string combine = task.kernel_name("combine");
+    code.text += "\n" + writer.combine(parts, combine, total, second, keep, buffer);
+    kernel::Buffer workspace;
+    workspace.name = buffer;
+    workspace.dtype = scope.wide_real ? op::DType::f64 : op::DType::f32;
+    workspace.shape = {splits, total};
+    code.workspace.push_back(workspace);
+    kernel::Launch finish;
+    finish.kernel = combine;
+    finish.grid = {ceil_div(total, Expr(256))};
+    finish.block = {Expr(256)};
+    finish.args = second->arguments();
+    code.steps.push_back({finish, std::nullopt, std::nullopt});
+  }
+  if (writer.error) return bad_input(*writer.error);
+  return code;
+}
+
+}  // namespace mtmc::coder

@@ -1,0 +1,98 @@
+// Device: runs the resolved steps of a recipe, on a GPU or on the PTX emulator, and says what happened.
+//
+// A Device lives in a worker process and belongs to one thread. It owns modules and buffers until reset(). What
+// a kernel does wrong is a Fault in the report; an Error means that the device itself cannot go on.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "compiler/compiler.hpp"
+#include "kernel/device_facts.hpp"
+#include "kernel/recipe.hpp"
+
+namespace mtmc::device {
+
+// `kind` is a word of harness::Outcome: out_of_bounds, misaligned, race, deadlock, launch_error, over_budget,
+// crash, unsupported. `text` is one line with kernel, block, thread and source line.
+struct Fault {
+  std::string kind;
+  std::string text;
+};
+
+// Modelled time of one launch and its parts; total = launch + max(issue, shared, dram).
+struct ModelledTime {
+  double launch_ns = 0, issue_ns = 0, shared_ns = 0, dram_ns = 0, total_ns = 0;
+};
+
+struct LaunchRecord {
+  std::string kernel;
+  std::int64_t blocks_run = 0, blocks_total = 0;
+  std::optional<ModelledTime> modelled;  // emulated devices
+  std::optional<double> measured_ns;     // real ones
+  // What the device counted, by name with its unit ("global_load_sectors"); totals of the blocks that ran.
+  std::map<std::string, double> counters;
+};
+
+struct RunReport {
+  std::optional<Fault> fault;
+  std::vector<LaunchRecord> launches;
+};
+
+struct RunOptions {
+  std::int64_t max_blocks = 0;  // of each launch: the first, the last and a seeded choice between; 0: all
+  std::uint64_t seed = 0;
+  std::uint64_t instruction_budget = 0;  // warp instructions of each launch; 0: the device's own limit
+  int threads = 1;                       // host threads of an emulator
+};
+
+// A resolved step with what its names mean here.
+struct BoundStep {
+  const kernel::ResolvedStep* step = nullptr;
+  int module = -1;
+  const std::map<std::string, int>* buffers = nullptr;  // recipe buffer -> device buffer
+};
+
+struct BufferRequest {
+  std::string name;
+  std::int64_t bytes = 0;
+  std::int64_t alignment = 256;
+  bool writable = true;
+  bool track_writes = false;  // see written()
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+  virtual const kernel::DeviceFacts& facts() const = 0;
+  // A module that uses what this device lacks is an `unsupported` fault of the first run that launches it.
+  virtual Result<int> load(const compiler::Binary& binary) = 0;
+  virtual Result<int> allocate(const BufferRequest& request) = 0;
+  virtual Result<void> write(int buffer, std::int64_t offset, std::span<const std::byte> bytes) = 0;
+  virtual Result<void> read(int buffer, std::int64_t offset, std::span<std::byte> bytes) = 0;
+  // One bit a byte (little endian in 64-bit words): stored to by a kernel since allocation. Empty where not tracked.
+  virtual std::span<const std::uint64_t> written(int buffer) = 0;
+  virtual Result<RunReport> run(std::span<const BoundStep> steps, const RunOptions& options) = 0;
+  // Frees all modules and buffers.
+  virtual void reset() = 0;
+};
+
+// Every device that this machine offers, by name; the first is the default: a GPU where there is one, else the
+// emulated H200. "emulated:NAME" for the table's devices.
+struct Available {
+  std::string name;  // what --device takes and what reports print, e.g. "emulated NVIDIA H200"
+  kernel::DeviceFacts facts;
+};
+std::vector<Available> available_devices();
+// An alias ("h200"), a table name or a full name. Unknown: unavailable, naming what there is.
+Result<Available> find_device(const std::string& name);
+Result<std::unique_ptr<Device>> open_device(const std::string& name);
+
+}  // namespace mtmc::device

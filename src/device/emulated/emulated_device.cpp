@@ -1,0 +1,292 @@
+// Steps run one after another, as in one stream. Modules are parsed when loaded and kernels decoded when first launched, so
+// that what a candidate never launches cannot fail it. The limits of the modelled device (shared memory, threads) are
+// enforced as its driver would.
+#include "device/emulated/emulated_device.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <set>
+
+#include "base/rng.hpp"
+#include "emulator/cost_model.hpp"
+#include "emulator/occupancy.hpp"
+#include "emulator/run.hpp"
+
+namespace mtmc::device {
+
+namespace {
+
+// Warp instructions of one launch, where the caller says nothing: minutes of emulation.
+constexpr std::uint64_t kDefaultBudget = std::uint64_t{1} << 32;
+
+const char* fault_kind(emulator::FaultKind kind) {
+  switch (kind) {
+    case emulator::FaultKind::out_of_bounds:
+    case emulator::FaultKind::read_only_write: return "out_of_bounds";
+    case emulator::FaultKind::misaligned: return "misaligned";
+    case emulator::FaultKind::divergent_barrier:
+    case emulator::FaultKind::deadlock: return "deadlock";
+    case emulator::FaultKind::budget_exceeded: return "over_budget";
+    case emulator::FaultKind::launch_error: return "launch_error";
+    case emulator::FaultKind::unsupported: return "unsupported";
+    case emulator::FaultKind::inactive_lane_shuffle:
+    case emulator::FaultKind::trap: break;
+  }
+  return "crash";
+}
+
+struct LoadedModule {
+  compiler::Binary binary;
+  std::optional<emulator::Module> module;
+  std::string error;  // why the PTX cannot be run here
+  std::map<std::string, Result<emulator::Program>> programs;
+};
+
+class EmulatedDevice : public Device {
+ public:
+  explicit EmulatedDevice(const emulator::DeviceEntry& entry) : entry_(entry), facts_(emulated_facts(entry)) {
+    reset();
+  }
+
+  const kernel::DeviceFacts& facts() const override { return facts_; }
+
+  Result<int> load(const compiler::Binary& binary) override {
+    LoadedModule loaded{binary, {}, {}, {}};
+    auto module = emulator::parse_module(binary.ptx);
+    if (module) loaded.module = std::move(*module);
+    else loaded.error = module.error().message;
+    modules_.push_back(std::move(loaded));
+    return static_cast<int>(modules_.size()) - 1;
+  }
+
+  Result<int> allocate(const BufferRequest& request) override {
+    auto address = memory_->allocate(static_cast<std::uint64_t>(std::max<std::int64_t>(request.bytes, 1)),
+                                     static_cast<std::uint64_t>(request.alignment), request.name,
+                                     request.writable ? emulator::Access::read_write : emulator::Access::read_only);
+    if (!address) return tl::unexpected<Error>(address.error());
+    if (request.track_writes)
+      if (auto ok = memory_->track_writes(*address); !ok) return tl::unexpected<Error>(ok.error());
+    buffers_.push_back(*address);
+    return static_cast<int>(buffers_.size()) - 1;
+  }
+
+  Result<void> write(int buffer, std::int64_t offset, std::span<const std::byte> bytes) override {
+    auto span = memory_->span(buffers_.at(buffer) + static_cast<std::uint64_t>(offset), bytes.size());
+    if (!span) return tl::unexpected<Error>(span.error());
+    std::copy(bytes.begin(), bytes.end(), span->begin());
+    return {};
+  }
+
+  Result<void> read(int buffer, std::int64_t offset, std::span<std::byte> bytes) override {
+    auto span = memory_->span(buffers_.at(buffer) + static_cast<std::uint64_t>(offset), bytes.size());
+    if (!span) return tl::unexpected<Error>(span.error());
+    std::copy(span->begin(), span->end(), bytes.begin());
+    return {};
+  }
+
+  std::span<const std::uint64_t> written(int buffer) override { return memory_->written(buffers_.at(buffer)); }
+
+  Result<RunReport> run(std::span<const BoundStep> steps, const RunOptions& options) override {
+    RunReport report;
+    for (const auto& bound : steps) {
+      Result<void> done = {};
+      if (auto* launch = std::get_if<kernel::ResolvedLaunch>(bound.step)) done = this->launch(*launch, bound, options, report);
+      else if (auto* memset = std::get_if<kernel::ResolvedMemset>(bound.step)) done = set(*memset, bound, report);
+      else if (auto* copy = std::get_if<kernel::ResolvedCopy>(bound.step)) done = move(*copy, bound, report);
+      else report.fault = Fault{"unsupported", "library steps need a GPU"};
+      if (!done) return tl::unexpected<Error>(done.error());
+      if (report.fault) break;
+    }
+    return report;
+  }
+
+  void reset() override {
+    memory_ = std::make_unique<emulator::DeviceMemory>();
+    buffers_.clear();
+    modules_.clear();
+  }
+
+ private:
+  // A name that the recipe does not declare has no buffer; resolve() has refused such a recipe.
+  Result<std::uint64_t> address(const BoundStep& bound, const std::string& name) const {
+    auto it = bound.buffers->find(name);
+    if (it == bound.buffers->end()) return internal_error(fmt::format("buffer '{}' is not bound", name));
+    return buffers_.at(it->second);
+  }
+
+  Result<std::vector<std::byte>> arguments(const kernel::ResolvedLaunch& launch, const emulator::Program& program,
+                                           const BoundStep& bound, RunReport& report) const {
+    std::vector<std::byte> bytes(program.parameter_bytes);
+    if (program.parameters.size() != launch.args.size()) {
+      report.fault = Fault{"launch_error", fmt::format("kernel {} takes {} arguments, the recipe gives {}", launch.kernel,
+                                                       program.parameters.size(), launch.args.size())};
+      return bytes;
+    }
+    for (std::size_t i = 0; i < launch.args.size(); ++i) {
+      std::uint64_t bits = 0;
+      std::uint32_t size = 8;
+      if (auto* b = std::get_if<kernel::ResolvedBufferArg>(&launch.args[i])) {
+        auto base = address(bound, b->buffer);
+        if (!base) return tl::unexpected<Error>(base.error());
+        bits = *base + static_cast<std::uint64_t>(b->offset_bytes);
+      } else if (auto* s = std::get_if<kernel::ResolvedScalar>(&launch.args[i])) {
+        bits = s->bits;
+        size = static_cast<std::uint32_t>(s->bytes);
+      } else {
+        report.fault = Fault{"unsupported", "tensor maps are not emulated"};
+        return bytes;
+      }
+      const auto& parameter = program.parameters[i];
+      if (parameter.bytes != size) {
+        report.fault = Fault{"launch_error", fmt::format("kernel {}: argument {} has {} bytes, the recipe gives {}",
+                                                         launch.kernel, i, parameter.bytes, size)};
+        return bytes;
+      }
+      std::memcpy(bytes.data() + parameter.offset, &bits, size);
+    }
+    return bytes;
+  }
+
+  std::vector<std::uint64_t> choose_blocks(std::uint64_t total, const RunOptions& options) const {
+    const auto want = static_cast<std::uint64_t>(options.max_blocks);
+    if (want == 0 || total <= want) return {};
+    std::set<std::uint64_t> chosen{0, total - 1};
+    for (std::uint64_t k = 0; chosen.size() < want; ++k)
+      chosen.insert(random_bits(options.seed, stream_of("blocks"), k) % total);
+    return {chosen.begin(), chosen.end()};
+  }
+
+  Result<void> launch(const kernel::ResolvedLaunch& launch, const BoundStep& bound, const RunOptions& options, RunReport& report) {
+    LoadedModule& module = modules_.at(bound.module);
+    if (!module.module) {
+      report.fault = Fault{"unsupported", module.error};
+      return {};
+    }
+    if (launch.cluster[0] * launch.cluster[1] * launch.cluster[2] > 1 || launch.cooperative) {
+      report.fault = Fault{"unsupported", fmt::format("kernel {}: clusters and cooperative launches are not emulated", launch.kernel)};
+      return {};
+    }
+    auto found = module.programs.find(launch.kernel);
+    if (found == module.programs.end())
+      found = module.programs.emplace(launch.kernel, emulator::decode(*module.module, launch.kernel)).first;
+    if (!found->second) {
+      const bool missing = module.module->find(launch.kernel) == nullptr;
+      report.fault = Fault{missing ? "launch_error" : "unsupported", fmt::format("kernel {}: {}", launch.kernel, found->second.error().message)};
+      return {};
+    }
+    const emulator::Program& program = *found->second;
+
+    emulator::LaunchParams params;
+    for (int d = 0; d < 3; ++d) {
+      params.grid[d] = static_cast<std::uint64_t>(launch.grid[d]);
+      params.block[d] = static_cast<std::uint32_t>(launch.block[d]);
+    }
+    params.dynamic_shared_bytes = static_cast<std::uint64_t>(launch.shared_bytes);
+    const std::int64_t shared = launch.shared_bytes + program.static_shared_bytes;
+    if (shared > facts_.shared_optin_bytes) {
+      report.fault = Fault{"launch_error", fmt::format("kernel {} needs {} bytes of shared memory, {} has {} for a block", launch.kernel,
+                                                       shared, facts_.name, facts_.shared_optin_bytes)};
+      return {};
+    }
+    const compiler::KernelFacts* resources = nullptr;
+    for (const auto& k : module.binary.kernels)
+      if (k.name == launch.kernel) resources = &k;
+    const auto threads = static_cast<std::uint32_t>(launch.block[0] * launch.block[1] * launch.block[2]);
+    const emulator::BlockResources block{threads, static_cast<std::uint32_t>(resources ? resources->registers : 0),
+                                         static_cast<std::uint64_t>(shared)};
+    const emulator::Occupancy occupancy = emulator::occupancy(entry_, block);
+    if (occupancy.blocks_per_sm == 0) {
+      report.fault = Fault{"launch_error", fmt::format("kernel {}: no SM of {} can hold a block ({})", launch.kernel, facts_.name,
+                                                       emulator::occupancy_limiter_name(occupancy.limiter))};
+      return {};
+    }
+    auto bytes = arguments(launch, program, bound, report);
+    if (!bytes) return tl::unexpected<Error>(bytes.error());
+    if (report.fault) return {};
+    params.arguments = std::move(*bytes);
+
+    emulator::RunOptions run_options;
+    run_options.threads = options.threads;
+    run_options.instruction_budget = options.instruction_budget ? options.instruction_budget : kDefaultBudget;
+    run_options.blocks = choose_blocks(params.grid[0] * params.grid[1] * params.grid[2], options);
+    run_options.shared_limit_bytes = static_cast<std::uint32_t>(facts_.shared_optin_bytes);
+    auto ran = emulator::run(program, *memory_, params, run_options);
+    if (!ran) return tl::unexpected<Error>(ran.error());
+    if (ran->fault) {
+      report.fault = Fault{fault_kind(ran->fault->kind), ran->fault->text()};
+      return {};
+    }
+    return record(launch.kernel, *ran, block, occupancy, report);
+  }
+
+  Result<void> record(const std::string& kernel, const emulator::LaunchReport& ran, const emulator::BlockResources& block,
+                      const emulator::Occupancy& occupancy, RunReport& report) const {
+    const emulator::Profile& profile = ran.profile;
+    auto time = emulator::modelled_time(entry_, emulator::counters_of(profile, block.threads), block);
+    if (!time) return tl::unexpected<Error>(time.error());
+    LaunchRecord record{kernel, static_cast<std::int64_t>(profile.blocks_run), static_cast<std::int64_t>(profile.blocks_total), {}, {}, {}};
+    record.modelled = ModelledTime{time->launch_ns, time->issue_ns, time->shared_ns, time->dram_ns, time->total_ns};
+    auto& c = record.counters;
+    for (std::size_t i = 0; i < emulator::instruction_class_count; ++i)
+      if (profile.warp_instructions[i])
+        c[std::string("warp_") + emulator::instruction_class_name(static_cast<emulator::InstructionClass>(i))] =
+            static_cast<double>(profile.warp_instructions[i]);
+    c["warp_instructions"] = static_cast<double>(profile.total_warp_instructions());
+    c["lane_instructions"] = static_cast<double>(profile.total_lane_instructions());
+    c["global_load_requests"] = static_cast<double>(profile.global_load.requests);
+    c["global_load_sectors"] = static_cast<double>(profile.global_load.sectors);
+    c["global_store_requests"] = static_cast<double>(profile.global_store.requests);
+    c["global_store_sectors"] = static_cast<double>(profile.global_store.sectors);
+    c["shared_requests"] = static_cast<double>(profile.shared_load.requests + profile.shared_store.requests);
+    c["shared_wavefronts"] = static_cast<double>(profile.shared_load.wavefronts + profile.shared_store.wavefronts);
+    c["dram_bytes"] = time->dram_bytes;
+    c["occupancy"] = occupancy.fraction;
+    report.launches.push_back(std::move(record));
+    return {};
+  }
+
+  Result<void> set(const kernel::ResolvedMemset& m, const BoundStep& bound, RunReport& report) {
+    auto base = address(bound, m.buffer);
+    if (!base) return tl::unexpected<Error>(base.error());
+    auto span = memory_->span(*base + static_cast<std::uint64_t>(m.offset_bytes), static_cast<std::uint64_t>(m.bytes));
+    if (!span) return tl::unexpected<Error>(span.error());
+    std::fill(span->begin(), span->end(), static_cast<std::byte>(m.byte));
+    streamed("memset", static_cast<double>(m.bytes), report);
+    return {};
+  }
+
+  Result<void> move(const kernel::ResolvedCopy& c, const BoundStep& bound, RunReport& report) {
+    auto from = address(bound, c.from), to = address(bound, c.to);
+    if (!from) return tl::unexpected<Error>(from.error());
+    if (!to) return tl::unexpected<Error>(to.error());
+    auto source = memory_->span(*from + static_cast<std::uint64_t>(c.from_offset_bytes), static_cast<std::uint64_t>(c.bytes));
+    auto target = memory_->span(*to + static_cast<std::uint64_t>(c.to_offset_bytes), static_cast<std::uint64_t>(c.bytes));
+    if (!source) return tl::unexpected<Error>(source.error());
+    if (!target) return tl::unexpected<Error>(target.error());
+    std::memmove(target->data(), source->data(), source->size());
+    streamed("copy", 2.0 * static_cast<double>(c.bytes), report);
+    return {};
+  }
+
+  // memset and copy cost a launch and their bytes.
+  void streamed(const char* what, double bytes, RunReport& report) const {
+    ModelledTime time;
+    time.launch_ns = facts_.launch_ns;
+    time.dram_ns = bytes / facts_.dram_bytes_per_s * 1e9;
+    time.total_ns = time.launch_ns + time.dram_ns;
+    report.launches.push_back({what, 1, 1, time, {}, {{"dram_bytes", bytes}}});
+  }
+
+  const emulator::DeviceEntry& entry_;
+  kernel::DeviceFacts facts_;
+  std::unique_ptr<emulator::DeviceMemory> memory_;
+  std::vector<std::uint64_t> buffers_;
+  std::vector<LoadedModule> modules_;
+};
+
+}  // namespace
+
+}  // namespace mtmc::device

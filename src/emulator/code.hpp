@@ -1,0 +1,283 @@
+// Internal: decoded instructions and the state they work on. Not for other folders.
+//
+// A warp's registers are lane arrays in one buffer: a 16, 32 or 64-bit register is 32 consecutive
+// elements. Operands of an Op are byte offsets into that buffer, constants included (they live in
+// its first part, filled once per launch or block). A predicate is a 32-bit lane mask in its own
+// array. Every handler comes twice: for all 32 lanes, and for the lanes of warp.mask only; slots
+// may be shared by divergent paths because the second never writes another lane.
+#pragma once
+
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "emulator/fault.hpp"
+#include "emulator/memory.hpp"
+#include "emulator/module.hpp"
+#include "emulator/profile.hpp"
+
+namespace mtmc::emulator {
+
+inline constexpr int lanes = 32;
+inline constexpr uint32_t all_lanes = ~uint32_t{0};
+
+// Generic addresses of the other spaces; each window is 4 GiB.
+inline constexpr uint64_t shared_window = 0x700000000000;
+inline constexpr uint64_t local_window = 0x710000000000;
+inline constexpr uint64_t param_window = 0x720000000000;
+inline constexpr uint64_t window_bytes = uint64_t{1} << 32;
+
+struct Warp;
+struct Op;
+using Handler = void (*)(const Op&, Warp&);
+// Moves data between registers and memory once addresses are checked: base + offset[lane].
+using Mover = void (*)(const Op&, Warp&, char* base, const uint64_t* offset, int kind);
+
+struct Op {
+  Handler run[2];  // all lanes, some lanes
+  int32_t d, a, b, c, e;
+  uint32_t site;   // memory plan, when it has one
+  uint64_t imm;    // address offset, or what the handler says
+  int32_t list;    // index into Code::lists, -1 for none
+  int32_t origin;  // index into Code::origins
+  void* extra[2];  // movers: all lanes, some lanes
+};
+
+enum class Exit : uint8_t { jump, branch, finish, finish_if, barrier, arrive };
+
+struct Block {
+  uint32_t first = 0, last = 0;  // ops [first, last)
+  Exit exit = Exit::jump;
+  bool negated = false;
+  int32_t predicate = -1;
+  uint32_t target = 0;        // taken
+  uint32_t next = 0;          // fall through
+  uint32_t instructions = 0;  // PTX instructions, for the counts
+  uint32_t charge = 1;        // against the budget; never 0
+  int32_t exit_origin = -1;
+  int32_t barrier_id = -1, barrier_count = -1;  // register offsets; -1: barrier 0, whole block
+  int32_t reduce = -1;                          // barrier reduction: 0 popc, 1 and, 2 or
+  int32_t reduce_source = -1, reduce_target = -1;
+  bool reduce_negated = false;
+  std::array<uint16_t, instruction_class_count> classes{};
+};
+
+struct Origin {
+  uint32_t ptx_line;
+  SourceLocation location;
+  std::string text;
+};
+
+// What a constant slot holds.
+struct ConstantFill {
+  enum class Kind : uint8_t { bits, parameter, special, symbol, dynamic_shared };
+  Kind kind;
+  uint8_t bytes;       // per lane: 2, 4, 8
+  uint32_t offset;     // in the register buffer
+  uint64_t value;      // bits; parameter offset; symbol addend
+  uint32_t index = 0;  // special register or module variable
+};
+
+enum class Special : uint8_t {
+  tid_x,
+  tid_y,
+  tid_z,
+  ntid_x,
+  ntid_y,
+  ntid_z,
+  ctaid_x,
+  ctaid_y,
+  ctaid_z,
+  nctaid_x,
+  nctaid_y,
+  nctaid_z,
+  laneid,
+  warpid,
+  nwarpid,
+  lanemask_eq,
+  lanemask_le,
+  lanemask_lt,
+  lanemask_ge,
+  lanemask_gt,
+  smid,
+  nsmid,
+  gridid,
+  dynamic_smem_size,
+  total_smem_size
+};
+
+enum class SiteRole : uint8_t {
+  global_load,
+  global_store,
+  global_atomic,
+  shared_load,
+  shared_store,
+  shared_atomic,
+  local
+};
+
+struct Code {
+  std::vector<Op> ops;
+  std::vector<Op> guarded;  // bodies of guarded instructions: Op::list of the guard
+  std::vector<Block> blocks;
+  std::vector<std::vector<int32_t>> lists;  // register offsets, -1 for a sink
+  std::vector<Origin> origins;
+  std::vector<ConstantFill> constants;
+  std::vector<Variable> variables;  // module .global and .const that the kernel names
+  std::map<uint32_t, std::string> files;
+  uint32_t constant_bytes = 0;
+  uint32_t register_bytes = 0;
+  uint32_t predicates = 2;  // 0 is false, 1 is true
+  std::vector<SiteRole> sites;
+  uint32_t shared_bytes = 0;
+  uint32_t local_bytes = 0;
+  bool order_dependent = false;  // blocks must run in order on one thread
+};
+
+// The memoised plan of one load or store: what its last request looked like.
+struct alignas(64) Site {
+  uint32_t relative[lanes];  // byte distance from the first active lane; marks inactive lanes
+  uint32_t low = 0;          // first address modulo the sector (global) or bank word (shared)
+  uint32_t mask = 0;         // 0: no plan yet
+  int kind = 0;              // gather, contiguous, uniform
+  uint32_t sectors = 0, wavefronts = 0;
+  std::array<int32_t, 64> sector{};  // distinct sectors relative to the first lane's
+  bool sector_run = false;           // the sectors are consecutive
+  uint64_t requests = 0, lane_count = 0, sector_count = 0, wavefront_count = 0;
+  // the allocation that it touched last
+  uint64_t low_address = 1, bytes = 0;
+  char* host = nullptr;
+  uint64_t* touched = nullptr;
+  uint64_t* written = nullptr;
+  bool wide = false;  // the allocation is too large for 32-bit relative addresses
+};
+enum AccessKind : int { gather = 0, contiguous = 1, uniform = 2 };
+
+// Thrown inside the emulator only; run() turns it into a Fault.
+struct FaultError {
+  FaultKind kind;
+  int32_t origin;
+  int lane;
+  uint64_t address;
+  std::string message;
+};
+
+struct Group {
+  uint32_t block, op, mask;
+  bool waiting;
+  bool counted;      // its block's execution has been counted already
+  uint32_t members;  // lanes that must be here before a waiting group moves on
+};
+
+class Executor;
+
+struct alignas(64) Warp {
+  int32_t lane_mask[lanes];  // -1 for the lanes of mask
+  uint32_t mask = 0;
+  uint32_t live = 0;
+  char* registers = nullptr;
+  uint32_t* predicates = nullptr;
+  char* shared = nullptr;
+  uint32_t shared_bytes = 0;
+  char* local = nullptr;
+  uint32_t local_bytes = 0;
+  Site* sites = nullptr;
+  Executor* executor = nullptr;
+  const std::vector<int32_t>* lists = nullptr;
+  const Op* guarded = nullptr;
+  bool waiting = false;  // set by a handler that needs lanes that are not here
+  uint32_t wait_members = 0;
+  uint32_t index = 0;
+  // where to go on
+  uint32_t block = 0, op = 0;
+  int group_count = 0;
+  Group groups[lanes + 1];
+  enum class State : uint8_t { ready, at_barrier, done } state = State::ready;
+  uint32_t barrier_id = 0;
+  const Block* barrier_block = nullptr;  // the block that ended in the barrier it waits at
+  bool counted = false;                  // as in Group
+  bool resumed = false;                  // select() has just chosen this group
+
+  const std::vector<int32_t>& list(const Op& op_) const;
+};
+
+inline const std::vector<int32_t>& Warp::list(const Op& op_) const { return lists[op_.list]; }
+
+[[noreturn]] void raise(FaultKind kind, const Op& op, int lane, uint64_t address,
+                        std::string message);
+
+[[noreturn]] void raise_misaligned(const Op& op, const Warp& warp, int lane, uint64_t address,
+                                   uint32_t bytes, const char* space);
+// The first active lane outside [0, limit) or misaligned in a shared or local window.
+[[noreturn]] void raise_window_fault(const Op& op, const Warp& warp, const uint32_t* address,
+                                     uint32_t bytes, uint32_t limit, const char* space);
+
+// Implemented by the executor; called when a site leaves the allocation it knows.
+// Points the site at the allocation of the first active lane's address or raises the fault.
+void resolve_global(Site& site, const Op& op, Warp& warp, const uint64_t* address, uint32_t bytes,
+                    SiteRole role);
+uint64_t clock_of(Warp& warp);
+
+inline void expand_mask(uint32_t mask, int32_t* out) {
+  for (int l = 0; l < lanes; ++l) out[l] = -static_cast<int32_t>((mask >> l) & 1);
+}
+
+// One bit per lane from flags that are 0 or -1.
+inline uint32_t pack_mask(const int32_t* flags) {
+  uint32_t result = 0;
+#ifdef __AVX2__
+  for (int i = 0; i < 4; ++i) {
+    const __m256 v = _mm256_load_ps(reinterpret_cast<const float*>(flags + 8 * i));
+    result |= static_cast<uint32_t>(_mm256_movemask_ps(v)) << (8 * i);
+  }
+#else
+  for (int l = 0; l < lanes; ++l) result |= static_cast<uint32_t>(flags[l] & 1) << l;
+#endif
+  return result;
+}
+
+// ---- the table of plain instructions -----------------------------------------------------------
+
+struct OperandType {
+  uint8_t bits = 0;  // 1, 16, 32, 64; 0: absent
+  bool floating = false;
+};
+
+struct TableEntry {
+  Handler run[2] = {nullptr, nullptr};
+  InstructionClass category = InstructionClass::other;
+  OperandType target;
+  std::array<OperandType, 4> sources{};
+  int source_count = 0;
+};
+
+// Keys are opcodes as PTX writes them, in the canonical form that decode makes.
+class InstructionTable {
+ public:
+  static const InstructionTable& get();
+  const TableEntry* find(std::string_view opcode) const;
+  void add(std::string opcode, const TableEntry& entry) {
+    entries_.emplace(std::move(opcode), entry);
+  }
+
+ private:
+  std::unordered_map<std::string, TableEntry> entries_;
+};
+
+void add_integer_instructions(InstructionTable& table);
+void add_float_instructions(InstructionTable& table);
+void add_half_instructions(InstructionTable& table);
+void add_conversion_instructions(InstructionTable& table);
+void add_compare_instructions(InstructionTable& table);
+void add_special_float_instructions(InstructionTable& table);
+
+}  // namespace mtmc::emulator

@@ -1,0 +1,43 @@
+// What went wrong inside a kernel, and where. A Fault is an outcome of an experiment, not an
+// operational error: run() returns it inside the report.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+namespace mtmc::emulator {
+
+enum class FaultKind : uint8_t {
+  out_of_bounds,
+  misaligned,
+  read_only_write,
+  divergent_barrier,
+  deadlock,
+  budget_exceeded,
+  trap,
+  inactive_lane_shuffle,
+  launch_error,
+  unsupported,
+};
+
+const char* fault_name(FaultKind kind);
+
+struct Fault {
+  FaultKind kind = FaultKind::trap;
+  std::string kernel;
+  bool has_place = false;  // false for a launch error: no block, thread or line is meant
+  std::array<uint32_t, 3> block{};
+  std::array<uint32_t, 3> thread{};
+  std::string file;   // as the PTX names it; empty without line information
+  uint32_t line = 0;  // 0 without line information
+  uint32_t ptx_line = 0;
+  std::string ptx;       // the instruction as written
+  uint64_t address = 0;  // of the access, 0 when there is none
+  std::string message;   // what happened, without the place
+
+  // One line: "out of bounds: <message>; kernel k, block (0,0,0), thread (31,0,0), k.cu:12: ld...".
+  std::string text() const;
+};
+
+}  // namespace mtmc::emulator

@@ -1,0 +1,676 @@
+// Lowering of operands and of everything that is not memory or a warp-wide operation. An opcode is
+// recognised by its whole text or not at all: a modifier that is not understood is an error that
+// names the instruction, since skipping one would give wrong values silently.
+#include "emulator/lower.hpp"
+
+#include <fmt/format.h>
+
+#include <bit>
+
+namespace mtmc::emulator {
+namespace {
+
+std::vector<std::string_view> split(std::string_view opcode) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    const size_t dot = opcode.find('.');
+    parts.push_back(opcode.substr(0, dot));
+    if (dot == std::string_view::npos) return parts;
+    opcode.remove_prefix(dot + 1);
+  }
+}
+
+bool is_type(std::string_view t) {
+  return t.size() >= 2 && t.size() <= 3 &&
+         (t[0] == 'b' || t[0] == 'u' || t[0] == 's' || t[0] == 'f') && t[1] >= '0' && t[1] <= '9';
+}
+
+bool takes_the_whole_warp(std::string_view opcode) {
+  for (const std::string_view base :
+       {"bar.", "barrier.", "shfl.", "vote.", "match.", "redux.", "mma.", "ldmatrix."}) {
+    if (opcode.starts_with(base)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Lowering::Lowering(const Module& module, const Function& function, Code& code)
+    : module_(module), function_(function), code_(code) {
+  for (const Register& r : function.registers) register_bits.push_back(r.bits);
+}
+
+void Lowering::run() {
+  std::vector<uint32_t> start;
+  std::vector<uint32_t> skipped;  // targets of branches around guarded instructions
+  for (const Instruction& in : function_.instructions) {
+    start.push_back(static_cast<uint32_t>(out.size()));
+    in_ = &in;
+    origin_ = static_cast<int32_t>(code_.origins.size());
+    code_.origins.push_back({in.ptx_line, in.location, in.text});
+    first_ = true;
+    guard_ = in.guard;
+    guard_negated_ = in.guard_negated;
+    if (guard_ >= 0 && takes_the_whole_warp(in.opcode)) {
+      branch_around(in, skipped);
+    } else {
+      instruction(in);
+    }
+  }
+  start.push_back(static_cast<uint32_t>(out.size()));
+  labels.clear();
+  for (const uint32_t at : function_.labels) {
+    labels.push_back(start[std::min<size_t>(at, start.size() - 1)]);
+  }
+  labels.insert(labels.end(), skipped.begin(), skipped.end());
+}
+
+// Lanes that wait for others must be exactly those that take part: a guard on such an instruction
+// is a branch over it.
+void Lowering::branch_around(const Instruction& in, std::vector<uint32_t>& skipped) {
+  guard_negated_ = !guard_negated_;
+  Lowered& l = emit(nothing_handler(), InstructionClass::control);
+  l.kind = Lowered::Kind::branch;
+  l.counts = false;
+  l.label = static_cast<int32_t>(function_.labels.size() + skipped.size());
+  guard_ = -1;
+  first_ = true;
+  instruction(in);
+  skipped.push_back(static_cast<uint32_t>(out.size()));
+}
+
+void Lowering::unsupported(const std::string& why) const {
+  throw DecodeError{fmt::format("unsupported: {}{} at PTX line {} (source line {})", in_->opcode,
+                                why.empty() ? "" : " (" + why + ")", in_->ptx_line,
+                                in_->location.line)};
+}
+
+int Lowering::width_of(std::string_view type) const {
+  if (type == "pred") return 1;
+  if (type == "f16x2" || type == "bf16x2" || type == "tf32") return 32;
+  if (type == "bf16") return 16;
+  if (!is_type(type)) return 0;
+  const std::string_view digits = type.substr(1);
+  if (digits == "8") return 8;
+  if (digits == "16") return 16;
+  if (digits == "32") return 32;
+  if (digits == "64") return 64;
+  return 0;
+}
+
+// ---- operands ----------------------------------------------------------------------------------
+
+const Operand& Lowering::operand(size_t i) const {
+  if (i >= in_->operands.size()) unsupported(fmt::format("operand {} is missing", i + 1));
+  return in_->operands[i];
+}
+
+void Lowering::expect_operands(size_t count) const {
+  if (in_->operands.size() != count) {
+    unsupported(fmt::format("{} operands, expected {}", in_->operands.size(), count));
+  }
+}
+
+int32_t Lowering::temporary(int bits) {
+  register_bits.push_back(static_cast<uint8_t>(bits));
+  return static_cast<int32_t>(register_bits.size()) - 1;
+}
+
+Ref Lowering::fill(ConstantFill f) {
+  f.offset = code_.constant_bytes;
+  code_.constant_bytes += (f.bytes * lanes + 63u) / 64 * 64;
+  code_.constants.push_back(f);
+  return {-1, static_cast<int32_t>(f.offset)};
+}
+
+Ref Lowering::constant(uint64_t bits, int bytes) {
+  const auto [found, inserted] = bit_constants_.try_emplace({bits, bytes}, 0);
+  if (inserted) {
+    found->second =
+        fill({ConstantFill::Kind::bits, static_cast<uint8_t>(bytes), 0, bits, 0}).constant;
+  }
+  return {-1, found->second};
+}
+
+Ref Lowering::special(const std::string& name, int bits) {
+  static const std::map<std::string, Special, std::less<>> table = {
+      {"%tid.x", Special::tid_x},
+      {"%tid.y", Special::tid_y},
+      {"%tid.z", Special::tid_z},
+      {"%ntid.x", Special::ntid_x},
+      {"%ntid.y", Special::ntid_y},
+      {"%ntid.z", Special::ntid_z},
+      {"%ctaid.x", Special::ctaid_x},
+      {"%ctaid.y", Special::ctaid_y},
+      {"%ctaid.z", Special::ctaid_z},
+      {"%nctaid.x", Special::nctaid_x},
+      {"%nctaid.y", Special::nctaid_y},
+      {"%nctaid.z", Special::nctaid_z},
+      {"%laneid", Special::laneid},
+      {"%warpid", Special::warpid},
+      {"%nwarpid", Special::nwarpid},
+      {"%lanemask_eq", Special::lanemask_eq},
+      {"%lanemask_le", Special::lanemask_le},
+      {"%lanemask_lt", Special::lanemask_lt},
+      {"%lanemask_ge", Special::lanemask_ge},
+      {"%lanemask_gt", Special::lanemask_gt},
+      {"%smid", Special::smid},
+      {"%nsmid", Special::nsmid},
+      {"%gridid", Special::gridid},
+      {"%dynamic_smem_size", Special::dynamic_smem_size},
+      {"%total_smem_size", Special::total_smem_size}};
+  const auto found = table.find(name);
+  if (found == table.end()) unsupported("special register " + name);
+  const auto [known, inserted] = named_constants_.try_emplace(fmt::format("{}/{}", name, bits), 0);
+  if (inserted) {
+    known->second = fill({ConstantFill::Kind::special, static_cast<uint8_t>(bits / 8), 0, 0,
+                          static_cast<uint32_t>(found->second)})
+                        .constant;
+  }
+  return {-1, known->second};
+}
+
+uint32_t Lowering::place(const Variable& variable, uint32_t& bytes) {
+  const auto known = places_.find(variable.name);
+  if (known != places_.end()) return known->second;
+  if (variable.bytes > (uint64_t{1} << 28))
+    unsupported("variable '" + variable.name + "' is too large");
+  bytes = (bytes + variable.alignment - 1) / variable.alignment * variable.alignment;
+  places_[variable.name] = bytes;
+  const uint32_t at = bytes;
+  bytes += static_cast<uint32_t>(variable.bytes);
+  return at;
+}
+
+Space Lowering::symbol_space(const std::string& name) const {
+  for (const Variable& v : function_.variables) {
+    if (v.name == name) return v.space;
+  }
+  for (const Variable& v : module_.variables) {
+    if (v.name == name) return v.space;
+  }
+  for (const Parameter& p : function_.parameters) {
+    if (p.name == name) return Space::param;
+  }
+  return Space::none;
+}
+
+Ref Lowering::symbol(const std::string& name, uint64_t addend, int bits) {
+  const int bytes = bits / 8;
+  for (const auto* variables : {&function_.variables, &module_.variables}) {
+    for (const Variable& v : *variables) {
+      if (v.name != name) continue;
+      if (v.space == Space::local) return constant(place(v, code_.local_bytes) + addend, bytes);
+      if (v.space == Space::shared && v.external) {
+        const auto [known, inserted] =
+            named_constants_.try_emplace(fmt::format("dynamic/{}/{}", addend, bits), 0);
+        if (inserted) {
+          known->second =
+              fill({ConstantFill::Kind::dynamic_shared, static_cast<uint8_t>(bytes), 0, addend, 0})
+                  .constant;
+        }
+        dynamic_alignment_ = std::max(dynamic_alignment_, v.alignment);
+        return {-1, known->second};
+      }
+      if (v.space == Space::shared) return constant(place(v, code_.shared_bytes) + addend, bytes);
+      if (v.space != Space::global && v.space != Space::constant) break;
+      if (bits != 64) unsupported("32-bit address of '" + name + "'");
+      uint32_t index = 0;
+      while (index < code_.variables.size() && code_.variables[index].name != name) ++index;
+      if (index == code_.variables.size()) code_.variables.push_back(v);
+      const auto [known, inserted] =
+          named_constants_.try_emplace(fmt::format("{}+{}", name, addend), 0);
+      if (inserted) {
+        known->second = fill({ConstantFill::Kind::symbol, 8, 0, addend, index}).constant;
+      }
+      return {-1, known->second};
+    }
+  }
+  unsupported("symbol '" + name + "'");
+}
+
+Ref Lowering::source(const Operand& o, OperandType type) {
+  const int bits = type.bits;
+  switch (o.kind) {
+    case Operand::Kind::reg: {
+      if (o.negated || o.second >= 0) unsupported("operand form");
+      if (register_bits[o.reg] != bits) {
+        unsupported(fmt::format("register {} has {} bits, expected {}",
+                                function_.registers[o.reg].name, register_bits[o.reg], bits));
+      }
+      return reg(o.reg);
+    }
+    case Operand::Kind::special:
+      return special(o.name, bits);
+    case Operand::Kind::symbol:
+      return symbol(o.name, o.bits, bits);
+    case Operand::Kind::immediate: {
+      uint64_t value = o.bits;
+      if (o.number == Operand::Number::float32 && bits == 64) {
+        value = std::bit_cast<uint64_t>(
+            static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(o.bits))));
+      } else if (o.number == Operand::Number::float64 && bits == 32) {
+        value = std::bit_cast<uint32_t>(static_cast<float>(std::bit_cast<double>(o.bits)));
+      } else if (o.number != Operand::Number::integer && bits == 16) {
+        unsupported("16-bit floating literal");
+      } else if (o.number == Operand::Number::integer && type.floating) {
+        unsupported("integer literal for a floating operand");
+      }
+      if (bits < 64) value &= (uint64_t{1} << bits) - 1;
+      return constant(value, bits / 8);
+    }
+    default:
+      unsupported("operand form");
+  }
+}
+
+Ref Lowering::target(const Operand& o, int bits) {
+  if (o.kind != Operand::Kind::reg || o.negated || o.second >= 0) unsupported("target form");
+  if (register_bits[o.reg] != bits) {
+    unsupported(
+        fmt::format("target register has {} bits, expected {}", register_bits[o.reg], bits));
+  }
+  return reg(o.reg);
+}
+
+int32_t Lowering::predicate_target(const Operand& o) {
+  if (o.kind == Operand::Kind::sink) return temporary(1);
+  return target(o, 1).reg;
+}
+
+// Constants false and true are predicates 0 and 1.
+Ref Lowering::predicate_source(const Operand& o) {
+  if (o.kind == Operand::Kind::immediate) return {-1, o.bits != 0 ? 1 : 0};
+  if (o.kind != Operand::Kind::reg || register_bits[o.reg] != 1) unsupported("predicate expected");
+  if (!o.negated) return reg(o.reg);
+  const Ref inverted = reg(temporary(1));
+  Lowered& l = emit(predicate_handler("not"), InstructionClass::integer);
+  l.counts = false;
+  define(l, l.d = inverted);
+  use(l, l.a = reg(o.reg));
+  l.b = l.a;
+  return inverted;
+}
+
+Lowering::Address Lowering::address(const Operand& o) {
+  if (o.kind != Operand::Kind::address) unsupported("address expected");
+  Address result;
+  if (o.reg >= 0) {
+    result.base = reg(o.reg);
+    result.bits = register_bits[o.reg];
+    result.offset = o.bits;
+    if (result.bits != 32 && result.bits != 64) unsupported("address register");
+  } else if (!o.name.empty()) {
+    result.base = symbol(o.name, 0, 64);
+    result.offset = o.bits;
+  } else {
+    result.base = constant(0, 8);
+    result.offset = o.bits;
+  }
+  return result;
+}
+
+// ---- emission ----------------------------------------------------------------------------------
+
+Lowered& Lowering::emit(std::array<Handler, 2> run, InstructionClass category) {
+  if (run[0] == nullptr) unsupported();
+  Lowered l;
+  l.run = run;
+  l.category = category;
+  l.origin = origin_;
+  l.counts = first_;
+  l.guard = guard_;
+  l.guard_negated = guard_negated_;
+  if (guard_ >= 0) l.uses.push_back(guard_);
+  first_ = false;
+  out.push_back(std::move(l));
+  return out.back();
+}
+
+void Lowering::use(Lowered& l, const Ref& r) {
+  if (r.reg >= 0) l.uses.push_back(r.reg);
+}
+
+void Lowering::define(Lowered& l, const Ref& r) {
+  if (r.reg < 0) return;
+  l.definitions.push_back(r.reg);
+  if (l.guard >= 0) l.uses.push_back(r.reg);  // the other lanes keep the old value
+}
+
+void Lowering::emit_entry(const TableEntry& entry, const std::vector<Ref>& operands) {
+  Lowered& l = emit({entry.run[0], entry.run[1]}, entry.category);
+  l.d = operands[0];
+  Ref* const sources[] = {&l.a, &l.b, &l.c, &l.e};
+  for (size_t i = 1; i < operands.size(); ++i) {
+    *sources[i - 1] = operands[i];
+    use(l, operands[i]);
+  }
+  define(l, l.d);
+}
+
+void Lowering::emit_table(std::string_view key, const std::vector<Ref>& operands, bool counts) {
+  const TableEntry* entry = InstructionTable::get().find(key);
+  if (entry == nullptr) unsupported(in_->opcode == key ? "" : fmt::format("no {}", key));
+  emit_entry(*entry, operands);
+  if (!counts) out.back().counts = false;
+}
+
+void Lowering::table_instruction() {
+  std::string key = in_->opcode;
+  const TableEntry* entry = InstructionTable::get().find(key);
+  if (entry == nullptr) unsupported();
+  if ((parts_[0] == "min" || parts_[0] == "max") && in_->operands.size() == 4) {
+    // Three inputs (sm_100): the same as two in turn.
+    const int bits = entry->target.bits;
+    const Ref first = reg(temporary(bits));
+    emit_entry(*entry, {first, source(operand(1), entry->sources[0]),
+                        source(operand(2), entry->sources[1])});
+    return emit_entry(*entry,
+                      {target(operand(0), bits), first, source(operand(3), entry->sources[1])});
+  }
+  expect_operands(static_cast<size_t>(entry->source_count) + 1);
+  std::vector<Ref> operands;
+  operands.push_back(entry->target.bits == 1 ? reg(predicate_target(operand(0)))
+                                             : target(operand(0), entry->target.bits));
+  for (int i = 0; i < entry->source_count; ++i) {
+    operands.push_back(source(operand(i + 1), entry->sources[i]));
+  }
+  emit_entry(*entry, operands);
+}
+
+// ---- instructions ------------------------------------------------------------------------------
+
+void Lowering::instruction(const Instruction& in) {
+  parts_ = split(in.opcode);
+  const std::string_view base = parts_[0];
+  const std::string_view last = parts_.back();
+  if (base == "mov") return move();
+  if (base == "ld" || base == "ldu") return load_store(false);
+  if (base == "st") return load_store(true);
+  if (base == "setp") return setp();
+  if (base == "selp" || base == "slct") return select();
+  if (base == "cvt") return convert();
+  if (base == "cvta") return cvta();
+  if (base == "bra") return branch();
+  if (base == "ret" || base == "exit") return finish();
+  if (base == "bar" || base == "barrier") return barrier();
+  if (base == "shfl") return shuffle();
+  if (base == "vote") return vote();
+  if (base == "activemask") return activemask();
+  if (base == "match") return match();
+  if (base == "redux") return redux();
+  if (base == "atom") return atomic(false);
+  if (base == "red") return atomic(true);
+  if (base == "mma") return mma();
+  if (base == "ldmatrix") return ldmatrix();
+  if (base == "cp") return cp_async();
+  if (base == "isspacep") return isspacep();
+  if (base == "membar" || base == "fence" || base == "nanosleep" || base == "prefetch" ||
+      base == "prefetchu" || base == "pmevent") {
+    if (base == "fence" && parts_.size() > 1 && parts_[1] != "acq_rel" && parts_[1] != "sc" &&
+        parts_[1] != "acquire" && parts_[1] != "release") {
+      unsupported();  // proxies and mbarriers are not modelled
+    }
+    return skip(InstructionClass::other);
+  }
+  if (base == "trap" || base == "brkpt") {
+    emit(trap_handler(), InstructionClass::control);
+    return;
+  }
+  if (last == "pred") return predicate_logic();
+  if (base == "testp") {
+    const TableEntry* entry = InstructionTable::get().find(in.opcode);
+    if (entry == nullptr) unsupported();
+    expect_operands(2);
+    const Ref value = source(operand(1), entry->sources[0]);
+    return emit_entry(*entry, {reg(predicate_target(operand(0))), value, value});
+  }
+  table_instruction();
+}
+
+void Lowering::skip(InstructionClass category) { emit(nothing_handler(), category); }
+
+void Lowering::move() {
+  if (parts_.size() != 2) unsupported();
+  expect_operands(2);
+  const std::string_view type = parts_[1];
+  const Operand& d = operand(0);
+  const Operand& s = operand(1);
+  if (type == "pred") return predicate_logic();
+  const int bits = width_of(type);
+  if (bits != 16 && bits != 32 && bits != 64) unsupported();
+  const std::string key = "mov." + bit_type(bits);
+  if (d.kind == Operand::Kind::vector) {  // unpack
+    const Ref whole = source(s, {static_cast<uint8_t>(bits), false});
+    const auto count = static_cast<int>(d.elements.size());
+    if (count != 2 && count != 4) unsupported("unpack");
+    const int part = bits / count;
+    if (part < 16) unsupported("unpack into bytes");
+    // The source may be one of the targets' neighbours in a slot: all targets are written after
+    // the source was read, since one handler writes one element and the source stays live.
+    for (int i = 0; i < count; ++i) {
+      if (d.elements[i].kind == Operand::Kind::sink) continue;
+      emit_table(fmt::format("unpack.{}.b{}.b{}", i, part, bits),
+                 {target(d.elements[i], part), whole});
+    }
+    if (first_) skip(InstructionClass::integer);
+    return;
+  }
+  if (s.kind == Operand::Kind::vector) {  // pack
+    const auto count = static_cast<int>(s.elements.size());
+    if (count != 2 && count != 4) unsupported("pack");
+    const int part = bits / count;
+    if (part < 16) unsupported("pack of bytes");
+    std::vector<Ref> operands{target(d, bits)};
+    for (const Operand& element : s.elements) {
+      operands.push_back(source(element, {static_cast<uint8_t>(part), false}));
+    }
+    return emit_table(fmt::format("pack.{}.b{}", count, part), operands);
+  }
+  if (s.kind == Operand::Kind::special &&
+      (s.name == "%clock" || s.name == "%clock64" || s.name == "%globaltimer" ||
+       s.name == "%clock_hi" || s.name == "%globaltimer_lo")) {
+    if (s.name == "%clock_hi") unsupported("special register %clock_hi");
+    Lowered& l = emit(clock_handler(bits), InstructionClass::other);
+    return define(l, l.d = target(d, bits));
+  }
+  const bool floating =
+      type[0] == 'f' && s.kind == Operand::Kind::immediate && s.number != Operand::Number::integer;
+  emit_table(key, {target(d, bits), source(s, {static_cast<uint8_t>(bits), floating})});
+}
+
+void Lowering::cvta() {
+  // cvta{.to}.space.size: the generic address is the window plus the offset; global is identity.
+  const bool to = parts_.size() == 4 && parts_[1] == "to";
+  if (parts_.size() != (to ? 4u : 3u)) unsupported();
+  expect_operands(2);
+  const std::string_view space = parts_[to ? 2 : 1];
+  if (parts_.back() != "u64" && parts_.back() != "s64") unsupported();
+  const OperandType wide{64, false};
+  const Ref d = target(operand(0), 64);
+  const Ref s = source(operand(1), wide);
+  if (space == "global" || space == "const") return emit_table("mov.b64", {d, s});
+  uint64_t window = 0;
+  if (space == "shared" || space == "shared::cta") {
+    window = shared_window;
+  } else if (space == "local") {
+    window = local_window;
+  } else {
+    unsupported();
+  }
+  emit_table(to ? "sub.u64" : "add.u64", {d, s, constant(window, 8)});
+}
+
+void Lowering::predicate_logic() {
+  const std::string_view base = parts_[0];
+  if (parts_.size() != 2) unsupported();
+  const bool single = base == "mov" || base == "not";
+  expect_operands(single ? 2 : 3);
+  const Ref a = predicate_source(operand(1));
+  const Ref b = single ? a : predicate_source(operand(2));
+  Lowered& l = emit(predicate_handler(base), InstructionClass::integer);
+  use(l, l.a = a);
+  use(l, l.b = b);
+  define(l, l.d = reg(predicate_target(operand(0))));
+}
+
+// setp.op{.bool}{.ftz}.type p{|q}, a, b{, {!}c}
+void Lowering::setp() {
+  std::string boolean;
+  std::string key = "setp";
+  for (size_t i = 1; i < parts_.size(); ++i) {
+    if (i == 2 && (parts_[i] == "and" || parts_[i] == "or" || parts_[i] == "xor")) {
+      boolean = std::string(parts_[i]);
+    } else {
+      key += "." + std::string(parts_[i]);
+    }
+  }
+  const TableEntry* entry = InstructionTable::get().find(key);
+  if (entry == nullptr) unsupported();
+  expect_operands(boolean.empty() ? 3 : 4);
+  Operand d = operand(0);
+  const int32_t q = d.second;
+  d.second = -1;
+  const Ref p = reg(predicate_target(d));
+  const Ref a = source(operand(1), entry->sources[0]);
+  const Ref b = source(operand(2), entry->sources[1]);
+  if (boolean.empty() && q < 0) return emit_entry(*entry, {p, a, b});
+  const Ref compared = reg(temporary(1));
+  const Ref other = boolean.empty() ? Ref{} : predicate_source(operand(3));
+  emit_entry(*entry, {compared, a, b});
+  const auto combine = [&](std::string_view op, Ref to, Ref x, Ref y) {
+    Lowered& l = emit(predicate_handler(op), InstructionClass::integer);
+    l.counts = false;
+    use(l, l.a = x);
+    use(l, l.b = y);
+    define(l, l.d = to);
+  };
+  const auto finish_one = [&](Ref to, Ref value) {
+    if (boolean.empty()) return combine("mov", to, value, value);
+    combine(boolean, to, value, other);
+  };
+  if (q >= 0) {
+    if (register_bits[q] != 1) unsupported("predicate expected");
+    const Ref inverted = reg(temporary(1));
+    combine("not", inverted, compared, compared);
+    // p may be the c of q's expression: write q first into a temporary.
+    const Ref second = reg(temporary(1));
+    finish_one(second, inverted);
+    finish_one(p, compared);
+    combine("mov", reg(q), second, second);
+    return;
+  }
+  finish_one(p, compared);
+}
+
+void Lowering::select() {
+  expect_operands(4);
+  if (parts_[0] == "slct") {
+    // slct{.ftz}.dtype.{s32,f32} d, a, b, c: c >= 0 ? a : b
+    if (parts_.size() != 3 || (parts_[2] != "s32" && parts_[2] != "f32")) unsupported();
+    const int bits = width_of(parts_[1]);
+    const OperandType type{static_cast<uint8_t>(bits), false};
+    return emit_table(fmt::format("slct.b{}.{}", bits, parts_[2]),
+                      {target(operand(0), bits), source(operand(1), type), source(operand(2), type),
+                       source(operand(3), {32, parts_[2] == "f32"})});
+  }
+  if (parts_.size() != 2) unsupported();
+  const int bits = width_of(parts_[1]);
+  if (bits != 16 && bits != 32 && bits != 64) unsupported();
+  const bool floating = parts_[1][0] == 'f' && bits >= 32;
+  const auto value = [&](const Operand& o) {
+    const bool real =
+        floating && o.kind == Operand::Kind::immediate && o.number != Operand::Number::integer;
+    return source(o, {static_cast<uint8_t>(bits), real});
+  };
+  const Ref a = value(operand(1));
+  const Ref b = value(operand(2));
+  const Ref p = predicate_source(operand(3));
+  Lowered& l = emit(select_handler(bits), InstructionClass::integer);
+  use(l, l.a = a);
+  use(l, l.b = b);
+  use(l, l.c = p);
+  define(l, l.d = target(operand(0), bits));
+}
+
+// Sources of cvt may be wider registers than their type says, and 8-bit types live in 16-bit
+// registers: both are first brought to a register of the type's own width.
+Ref Lowering::widen_source(const Operand& o, std::string_view type, std::string& canonical_type) {
+  canonical_type = std::string(type);
+  const int bits = width_of(type);
+  if (bits == 0) unsupported();
+  const int wanted = bits < 16 ? 16 : bits;
+  if (bits == 8) canonical_type = std::string(1, type[0] == 's' ? 's' : 'u') + "16";
+  if (o.kind != Operand::Kind::reg) {
+    if (bits == 8) unsupported("8-bit literal");
+    return source(o, {static_cast<uint8_t>(wanted), type[0] == 'f'});
+  }
+  const int held = register_bits[o.reg];
+  if (held == wanted && bits >= 16) return source(o, {static_cast<uint8_t>(wanted), false});
+  if (held < wanted || held == 1) unsupported("source register is too narrow");
+  Ref value = reg(o.reg);
+  if (held != wanted) {
+    const Ref narrow = reg(temporary(wanted));
+    emit_table(fmt::format("narrow.b{}.b{}", wanted, held), {narrow, value});
+    value = narrow;
+  }
+  if (bits == 8) {
+    const Ref extended = reg(temporary(16));
+    emit_table(type[0] == 's' ? "extend.s8" : "extend.u8", {extended, value});
+    value = extended;
+  }
+  return value;
+}
+
+void Lowering::convert() {
+  if (parts_.size() < 3) unsupported();
+  std::string prefix = "cvt";
+  for (size_t i = 1; i + 2 < parts_.size(); ++i) prefix += "." + std::string(parts_[i]);
+  const std::string_view to = parts_[parts_.size() - 2];
+  const std::string_view from = parts_.back();
+  if (in_->operands.size() == 3) {  // two values into a pair: d, high, low
+    const TableEntry* entry = InstructionTable::get().find(in_->opcode);
+    if (entry == nullptr || entry->source_count != 2) unsupported();
+    return emit_entry(
+        *entry, {target(operand(0), entry->target.bits), source(operand(1), entry->sources[0]),
+                 source(operand(2), entry->sources[1])});
+  }
+  expect_operands(2);
+  const Operand& d = operand(0);
+  if (d.kind != Operand::Kind::reg) unsupported("target form");
+  std::string from_type;
+  const Ref value = widen_source(operand(1), from, from_type);
+  const int to_bits = width_of(to);
+  const int held = register_bits[d.reg];
+  if (to_bits == 0) unsupported();
+  const std::string exact = fmt::format("{}.{}.{}", prefix, to, from_type);
+  const int natural = to_bits < 16 ? 16 : to_bits;
+  const TableEntry* entry = InstructionTable::get().find(exact);
+  if (entry == nullptr) unsupported();
+  if (held == natural && entry->target.bits == natural) {
+    return emit_entry(*entry, {reg(d.reg), value});
+  }
+  if (held < natural || held == 1) unsupported("target register is too narrow");
+  // The result is extended to the register by its own signedness.
+  const Ref narrow = reg(temporary(natural));
+  emit_entry(*entry, {narrow, value});
+  emit_table(fmt::format("cvt.{0}{1}.{0}{2}", to[0] == 's' ? "s" : "u", held, natural),
+             {reg(d.reg), narrow});
+}
+
+void Lowering::branch() {
+  if (parts_.size() > 2 || (parts_.size() == 2 && parts_[1] != "uni")) unsupported();
+  expect_operands(1);
+  if (operand(0).kind != Operand::Kind::label) unsupported("branch target");
+  Lowered& l = emit(nothing_handler(), InstructionClass::control);
+  l.kind = Lowered::Kind::branch;
+  l.label = operand(0).label;
+}
+
+void Lowering::finish() {
+  if (parts_.size() > 2 || (parts_.size() == 2 && parts_[1] != "uni")) unsupported();
+  Lowered& l = emit(nothing_handler(), InstructionClass::control);
+  l.kind = Lowered::Kind::finish;
+}
+
+}  // namespace mtmc::emulator

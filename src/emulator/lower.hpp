@@ -1,0 +1,175 @@
+// Internal: from parsed instructions to a list of lowered ones, still with virtual registers. One
+// PTX instruction becomes one or a few of these; flow.cpp then orders them into blocks, slots.cpp
+// gives registers their places and decode.cpp writes the final Ops.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "emulator/access.hpp"
+#include "emulator/code.hpp"
+#include "emulator/module.hpp"
+
+namespace mtmc::emulator {
+
+// A virtual register, or a place among the constants, or nothing.
+struct Ref {
+  int32_t reg = -1;
+  int32_t constant = -1;
+  bool none() const { return reg < 0 && constant < 0; }
+};
+
+struct Lowered {
+  enum class Kind : uint8_t { plain, branch, finish, barrier, arrive };
+  Kind kind = Kind::plain;
+  std::array<Handler, 2> run{nullptr, nullptr};
+  std::array<Mover, 2> mover{nullptr, nullptr};
+  InstructionClass category = InstructionClass::other;
+  Ref d, a, b, c, e;
+  std::vector<Ref> list;
+  bool has_list = false;
+  uint64_t imm = 0;
+  std::vector<SiteRole> sites;
+  int32_t guard = -1;
+  bool guard_negated = false;
+  bool counts = true;  // false for the helpers that one PTX instruction needs beside itself
+  int32_t label = -1;  // branch target
+  int reduce = -1;
+  bool reduce_negated = false;
+  Ref reduce_source, reduce_target;
+  int32_t origin = -1;
+  std::vector<int32_t> definitions, uses;
+};
+
+// Thrown while decoding, caught in decode().
+struct DecodeError {
+  std::string message;
+};
+
+class Lowering {
+ public:
+  Lowering(const Module& module, const Function& function, Code& code);
+  void run();
+
+  std::vector<Lowered> out;
+  std::vector<uint32_t> labels;        // label -> index into out
+  std::vector<uint8_t> register_bits;  // of virtual registers, temporaries included
+  bool order_dependent = false;
+
+ private:
+  void instruction(const Instruction& in);
+  void branch_around(const Instruction& in, std::vector<uint32_t>& skipped);
+  [[noreturn]] void unsupported(const std::string& why = "") const;
+
+  // Operands.
+  const Operand& operand(size_t i) const;
+  int32_t temporary(int bits);
+  Ref reg(int32_t index) const { return {index, -1}; }
+  Ref constant(uint64_t bits, int bytes);
+  Ref source(const Operand& o, OperandType type);
+  Ref target(const Operand& o, int bits);
+  int32_t predicate_target(const Operand& o);
+  Ref predicate_source(const Operand& o);
+  Ref special(const std::string& name, int bits);
+  Ref symbol(const std::string& name, uint64_t addend, int bits);
+  Ref fill(ConstantFill fill);
+  uint32_t place(const Variable& variable, uint32_t& bytes);
+  struct Address {
+    Ref base;
+    uint64_t offset = 0;
+    int bits = 64;
+  };
+  Address address(const Operand& o);
+  Space symbol_space(const std::string& name) const;
+
+  // Emission.
+  Lowered& emit(std::array<Handler, 2> run, InstructionClass category);
+  void use(Lowered& l, const Ref& r);
+  void define(Lowered& l, const Ref& r);
+  void emit_entry(const TableEntry& entry, const std::vector<Ref>& operands);
+  void emit_table(std::string_view key, const std::vector<Ref>& operands, bool counts = true);
+  void expect_operands(size_t count) const;
+
+  void table_instruction();
+  void move();
+  void cvta();
+  void setp();
+  void select();
+  void predicate_logic();
+  void convert();
+  void load_store(bool store);
+  void load_param();
+  void atomic(bool reduction);
+  void branch();
+  void finish();
+  void barrier();
+  void shuffle();
+  void vote();
+  void activemask();
+  void match();
+  void redux();
+  void ldmatrix();
+  void mma();
+  void cp_async();
+  void isspacep();
+  void skip(InstructionClass category);
+  int width_of(std::string_view type) const;
+  static std::string bit_type(int bits) { return "b" + std::to_string(bits); }
+  Ref widen_source(const Operand& o, std::string_view type, std::string& canonical_type);
+
+  const Module& module_;
+  const Function& function_;
+  Code& code_;
+  const Instruction* in_ = nullptr;
+  std::vector<std::string_view> parts_;  // opcode split at '.'
+  int32_t guard_ = -1;
+  bool guard_negated_ = false;
+  int32_t origin_ = -1;
+  bool first_ = true;  // the next emitted op is the instruction's first
+  std::map<std::pair<uint64_t, int>, int32_t> bit_constants_;
+  std::map<std::string, int32_t> named_constants_;
+  std::map<std::string, uint32_t> places_;  // .shared and .local symbols
+  uint32_t dynamic_alignment_ = 16;
+};
+
+// Blocks in the order in which they are laid out, and the flow between them.
+struct Flow {
+  struct Node {
+    uint32_t first = 0, last = 0;  // lowered instructions
+    std::vector<int> successors;
+  };
+  std::vector<Node> nodes;
+  std::vector<int> order;  // loop-aware reverse post-order, reachable nodes only
+};
+Flow build_flow(const std::vector<Lowered>& code, const std::vector<uint32_t>& labels);
+
+// Places of virtual registers in the register buffer (byte offsets; predicates: indices).
+struct Slots {
+  std::vector<int32_t> offset;
+  uint32_t register_bytes = 0;
+  uint32_t predicates = 2;
+};
+Slots assign_slots(const std::vector<Lowered>& code, const Flow& flow,
+                   const std::vector<uint8_t>& register_bits, uint32_t first_byte);
+
+// Handlers that need predicates or the whole warp.
+std::array<Handler, 2> predicate_handler(std::string_view operation);  // and or xor not mov
+std::array<Handler, 2> select_handler(int bits);
+std::array<Handler, 2> guard_handler();
+std::array<Handler, 2> clock_handler(int bits);
+std::array<Handler, 2> trap_handler();
+std::array<Handler, 2> nothing_handler();
+std::array<Handler, 2> shuffle_handler(std::string_view mode);  // up down bfly idx
+std::array<Handler, 2> vote_handler(std::string_view mode);     // all any uni ballot
+std::array<Handler, 2> activemask_handler();
+std::array<Handler, 2> match_handler(std::string_view mode, int bits);  // any all
+std::array<Handler, 2> redux_handler(std::string_view operation);       // add.u32 ...
+std::array<Handler, 2> syncwarp_handler();
+std::array<Handler, 2> window_test_handler(std::string_view space);
+std::array<Handler, 2> ldmatrix_handler(int count, bool transposed, bool address64);
+std::array<Handler, 2> mma_handler(std::string_view shape_and_types);
+std::array<Handler, 2> cp_async_handler(int bytes, bool sized);
+
+}  // namespace mtmc::emulator

@@ -1,0 +1,306 @@
+// Lowering of ld, st, atom, red, cp.async and isspacep. Cache hints, .volatile, .relaxed and scopes
+// change nothing here: execution is sequentially consistent and caches are not modelled.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "emulator/lower.hpp"
+
+namespace mtmc::emulator {
+namespace {
+
+struct AccessOpcode {
+  Space space = Space::none;
+  int count = 1;
+  std::string_view type;
+  bool understood = true;
+  std::vector<std::string_view> rest;  // what is not a hint, scope, space, vector length or type
+};
+
+bool is_hint(std::string_view p) {
+  static constexpr std::string_view hints[] = {
+      "weak", "volatile", "relaxed", "acquire", "release", "acq_rel", "sc",
+      "mmio", "cta",      "cluster", "gpu",     "sys",     "ca",      "cg",
+      "cs",   "lu",       "cv",      "wb",      "wt",      "nc"};
+  return std::find(std::begin(hints), std::end(hints), p) != std::end(hints) ||
+         ((p.starts_with("L1::") || p.starts_with("L2::")) && p != "L2::cache_hint");
+}
+
+AccessOpcode parse_access(const std::vector<std::string_view>& parts) {
+  AccessOpcode result;
+  result.type = parts.back();
+  for (size_t i = 1; i + 1 < parts.size(); ++i) {
+    const std::string_view p = parts[i];
+    if (is_hint(p)) continue;
+    if (p == "global") {
+      result.space = Space::global;
+    } else if (p == "shared" || p == "shared::cta") {
+      result.space = Space::shared;
+    } else if (p == "local") {
+      result.space = Space::local;
+    } else if (p == "const") {
+      result.space = Space::constant;
+    } else if (p == "param" || p == "param::entry") {
+      result.space = Space::param;
+    } else if (p == "v2" || p == "v4" || p == "v8") {
+      result.count = p[1] - '0';
+    } else {
+      result.rest.push_back(p);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+void Lowering::load_store(bool store) {
+  const AccessOpcode op = parse_access(parts_);
+  if (!op.rest.empty()) unsupported(fmt::format("modifier .{}", op.rest[0]));
+  const int bits = width_of(op.type);
+  if (bits < 8) unsupported();
+  expect_operands(2);
+  if (op.space == Space::param) {
+    if (store) unsupported("store to a parameter");
+    return load_param();
+  }
+  const Operand& data = operand(store ? 1 : 0);
+  const Address where = address(operand(store ? 0 : 1));
+
+  // The registers that take part, and their common width.
+  std::vector<const Operand*> elements;
+  if (data.kind == Operand::Kind::vector) {
+    for (const Operand& element : data.elements) elements.push_back(&element);
+  } else {
+    elements.push_back(&data);
+  }
+  if (static_cast<int>(elements.size()) != op.count) unsupported("vector length");
+  int held = bits < 16 ? 16 : bits;
+  for (const Operand* element : elements) {
+    if (element->kind == Operand::Kind::reg) held = register_bits[element->reg];
+  }
+  std::vector<Ref> registers;
+  for (const Operand* element : elements) {
+    if (store) {
+      const bool real =
+          element->kind == Operand::Kind::immediate && element->number != Operand::Number::integer;
+      registers.push_back(source(*element, {static_cast<uint8_t>(held), real}));
+    } else if (element->kind == Operand::Kind::sink && op.count > 1) {
+      registers.push_back({});
+    } else {
+      registers.push_back(target(*element, held));
+    }
+  }
+
+  const uint32_t bytes = static_cast<uint32_t>(bits / 8 * op.count);
+  MemoryForm form{Target::generic, store ? SiteRole::global_store : SiteRole::global_load, bytes};
+  InstructionClass category =
+      store ? InstructionClass::store_global : InstructionClass::load_global;
+  std::vector<SiteRole> sites{form.role};
+  switch (op.space) {
+    case Space::none:
+      sites.push_back(store ? SiteRole::shared_store : SiteRole::shared_load);
+      break;
+    case Space::global:
+      form.where = Target::global;
+      break;
+    case Space::constant:
+      if (store) unsupported("store to constant memory");
+      form.where = Target::global;
+      sites = {SiteRole::local};  // constant cache: not part of the global traffic
+      category = InstructionClass::other;
+      break;
+    case Space::shared:
+      form.where = where.bits == 32 ? Target::shared32 : Target::shared64;
+      sites = {store ? SiteRole::shared_store : SiteRole::shared_load};
+      category = store ? InstructionClass::store_shared : InstructionClass::load_shared;
+      break;
+    case Space::local:
+      form.where = where.bits == 32 ? Target::local32 : Target::local64;
+      sites = {SiteRole::local};
+      category = InstructionClass::local;
+      break;
+    case Space::param:
+      break;
+  }
+  if ((form.where == Target::global || form.where == Target::generic) && where.bits != 64) {
+    unsupported("32-bit global address");
+  }
+  const auto mover = find_mover(op.type, held, op.count, store);
+  if (mover[0] == nullptr) unsupported(fmt::format("into {}-bit registers", held));
+  Lowered& l = emit(memory_handlers(form), category);
+  l.mover = mover;
+  l.sites = std::move(sites);
+  use(l, l.a = where.base);
+  l.imm = where.offset;
+  if (op.count > 1) {
+    l.has_list = true;
+    l.list = registers;
+  } else {
+    l.d = registers[0];
+  }
+  for (const Ref& r : registers) {
+    if (store) {
+      use(l, r);
+    } else {
+      define(l, r);
+    }
+  }
+}
+
+// A kernel parameter is the same for all threads: its value is a constant of the launch.
+void Lowering::load_param() {
+  const AccessOpcode op = parse_access(parts_);
+  const Operand& data = operand(0);
+  const Operand& where = operand(1);
+  if (where.kind != Operand::Kind::address || where.reg >= 0) {
+    unsupported("parameter address in a register");
+  }
+  const Parameter* parameter = nullptr;
+  for (const Parameter& p : function_.parameters) {
+    if (p.name == where.name) parameter = &p;
+  }
+  if (parameter == nullptr) unsupported("parameter '" + where.name + "'");
+  const auto bytes = static_cast<uint32_t>(width_of(op.type) / 8);
+  std::vector<const Operand*> elements;
+  if (data.kind == Operand::Kind::vector) {
+    for (const Operand& element : data.elements) elements.push_back(&element);
+  } else {
+    elements.push_back(&data);
+  }
+  if (static_cast<int>(elements.size()) != op.count) unsupported("vector length");
+  uint64_t offset = where.bits;
+  for (const Operand* element : elements) {
+    if (offset + bytes > parameter->bytes) unsupported("outside its parameter");
+    const uint64_t at = parameter->offset + offset;
+    offset += bytes;
+    if (element->kind == Operand::Kind::sink) continue;
+    if (element->kind != Operand::Kind::reg) unsupported("target form");
+    const int held = register_bits[element->reg];
+    if (held < static_cast<int>(bytes) * 8) unsupported("target register is too narrow");
+    const uint32_t is_signed = op.type[0] == 's' ? 16 : 0;
+    const auto [known, inserted] = named_constants_.try_emplace(
+        fmt::format("param/{}/{}/{}/{}", at, bytes, held, is_signed), 0);
+    if (inserted) {
+      known->second = fill({ConstantFill::Kind::parameter, static_cast<uint8_t>(held / 8), 0, at,
+                            bytes | is_signed})
+                          .constant;
+    }
+    emit_table("mov." + bit_type(held), {target(*element, held), Ref{-1, known->second}});
+    out.back().category = InstructionClass::other;
+  }
+  if (first_) skip(InstructionClass::other);
+}
+
+void Lowering::atomic(bool reduction) {
+  // atom{.sem}{.scope}{.space}.op{.level}.type d, [a], b{, c}; red has no d.
+  const AccessOpcode op = parse_access(parts_);
+  if (op.count != 1) unsupported("vector atomic");
+  std::string operation;
+  for (const std::string_view p : op.rest) {
+    if (p == "noftz") continue;  // subnormals are kept anyway
+    operation += std::string(p) + ".";
+  }
+  operation += std::string(op.type);
+  const AtomicForm form = find_atomic(operation);
+  if (form.mover[0] == nullptr) unsupported();
+  const size_t first = reduction ? 0 : 1;
+  expect_operands(first + 1 + static_cast<size_t>(form.operands));
+  const Address where = address(operand(first));
+  const bool wanted = !reduction && operand(0).kind != Operand::Kind::sink;
+  const bool real = op.type[0] == 'f' && form.bits >= 32;
+  const auto value = [&](const Operand& o) {
+    const bool literal =
+        real && o.kind == Operand::Kind::immediate && o.number != Operand::Number::integer;
+    return source(o, {static_cast<uint8_t>(form.bits), literal});
+  };
+  const Ref b = value(operand(first + 1));
+  const Ref c = form.operands > 1 ? value(operand(first + 2)) : Ref{};
+  MemoryForm memory{Target::generic, SiteRole::global_atomic, static_cast<uint32_t>(form.bits / 8)};
+  std::vector<SiteRole> sites{SiteRole::global_atomic};
+  if (op.space == Space::shared) {
+    memory.where = where.bits == 32 ? Target::shared32 : Target::shared64;
+    sites = {SiteRole::shared_atomic};
+  } else if (op.space == Space::global) {
+    memory.where = Target::global;
+  } else if (op.space == Space::none) {
+    sites.push_back(SiteRole::shared_atomic);
+  } else {
+    unsupported("state space");
+  }
+  if (op.space != Space::shared) {
+    if (where.bits != 64) unsupported("32-bit global address");
+    order_dependent = order_dependent || wanted || form.floating;
+  }
+  Lowered& l = emit(memory_handlers(memory), InstructionClass::atomic);
+  l.mover = form.mover;
+  l.sites = std::move(sites);
+  use(l, l.a = where.base);
+  use(l, l.b = b);
+  use(l, l.c = c);
+  l.imm = where.offset;
+  if (wanted) define(l, l.d = target(operand(0), form.bits));
+}
+
+void Lowering::isspacep() {
+  if (parts_.size() != 2) unsupported();
+  expect_operands(2);
+  const Ref address_value = source(operand(1), {64, false});
+  Lowered& l = emit(window_test_handler(parts_[1]), InstructionClass::integer);
+  use(l, l.a = address_value);
+  define(l, l.d = reg(predicate_target(operand(0))));
+}
+
+// cp.async is applied when it is issued; groups and waits then have nothing left to do.
+void Lowering::cp_async() {
+  if (parts_.size() < 3 || parts_[1] != "async") unsupported();
+  const std::string_view form = parts_[2];
+  if (form == "commit_group" || form == "wait_group" || form == "wait_all") {
+    if (parts_.size() != 3) unsupported();
+    return skip(InstructionClass::other);
+  }
+  if (form != "ca" && form != "cg") unsupported();
+  std::vector<std::string_view> rest;
+  for (size_t i = 3; i < parts_.size(); ++i) {
+    if (!is_hint(parts_[i])) rest.push_back(parts_[i]);
+  }
+  if (rest.size() != 2 || (rest[0] != "shared" && rest[0] != "shared::cta") ||
+      rest[1] != "global") {
+    unsupported();
+  }
+  const size_t count = in_->operands.size();
+  if (count != 3 && count != 4) unsupported("operands");
+  const Operand& size = operand(2);
+  if (size.kind != Operand::Kind::immediate ||
+      (size.bits != 4 && size.bits != 8 && size.bits != 16)) {
+    unsupported("copy size");
+  }
+  Address to = address(operand(0));
+  const Address from = address(operand(1));
+  if (from.bits != 64) unsupported("32-bit global address");
+  if (to.bits == 64) {
+    const Ref narrow = reg(temporary(32));
+    emit_table("narrow.b32.b64", {narrow, to.base}, false);
+    to.base = narrow;
+  }
+  const bool sized = count == 4;
+  Ref source_bytes;
+  if (sized) {
+    if (operand(3).kind == Operand::Kind::reg && register_bits[operand(3).reg] == 1) {
+      unsupported("ignore-src predicate");
+    }
+    source_bytes = source(operand(3), {32, false});
+  }
+  first_ = true;
+  Lowered& l =
+      emit(cp_async_handler(static_cast<int>(size.bits), sized), InstructionClass::load_global);
+  l.sites = {SiteRole::global_load, SiteRole::shared_store};
+  use(l, l.a = from.base);
+  use(l, l.b = to.base);
+  l.c = source_bytes;
+  use(l, l.c);
+  l.imm = from.offset;
+  l.has_list = true;
+  l.list = {Ref{-1, static_cast<int32_t>(to.offset)}};
+}
+
+}  // namespace mtmc::emulator

@@ -1,0 +1,213 @@
+// One launch: checks what the hardware would refuse, gives module variables their memory, stripes
+// the blocks over host threads and merges what the threads counted. Module variables (.global,
+// .const) are new for every launch: values do not persist between launches.
+#include "emulator/run.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+#include "emulator/executor.hpp"
+
+namespace mtmc::emulator {
+namespace {
+
+std::optional<std::string> launch_problem(const Program& program, const LaunchParams& launch,
+                                          const RunOptions& options) {
+  static constexpr uint64_t grid_limit[3] = {0x7fffffff, 65535, 65535};
+  static constexpr uint64_t block_limit[3] = {1024, 1024, 64};
+  uint64_t threads = 1;
+  for (int i = 0; i < 3; ++i) {
+    if (launch.grid[i] == 0 || launch.grid[i] > grid_limit[i]) {
+      return fmt::format("grid {} x {} x {}: dimension {} must be 1 to {}", launch.grid[0],
+                         launch.grid[1], launch.grid[2], "xyz"[i], grid_limit[i]);
+    }
+    if (launch.block[i] == 0 || launch.block[i] > block_limit[i]) {
+      return fmt::format("block {} x {} x {}: dimension {} must be 1 to {}", launch.block[0],
+                         launch.block[1], launch.block[2], "xyz"[i], block_limit[i]);
+    }
+    threads *= launch.block[i];
+  }
+  if (threads > 1024) return fmt::format("block has {} threads, the limit is 1024", threads);
+  if (program.max_threads_per_block != 0 && threads > program.max_threads_per_block) {
+    return fmt::format("block has {} threads, the kernel was compiled for at most {}", threads,
+                       program.max_threads_per_block);
+  }
+  if (program.required_threads[0] != 0) {
+    for (int i = 0; i < 3; ++i) {
+      if (launch.block[i] != program.required_threads[i]) {
+        return fmt::format("block dimension {} is {}, the kernel requires {}", "xyz"[i],
+                           launch.block[i], program.required_threads[i]);
+      }
+    }
+  }
+  const uint64_t shared = program.static_shared_bytes + launch.dynamic_shared_bytes;
+  if (launch.dynamic_shared_bytes > options.shared_limit_bytes ||
+      shared > options.shared_limit_bytes) {
+    return fmt::format("block needs {} bytes of shared memory, the limit is {}", shared,
+                       options.shared_limit_bytes);
+  }
+  if (launch.arguments.size() != program.parameter_bytes) {
+    return fmt::format("{} bytes of arguments, the kernel takes {} parameters in {} bytes",
+                       launch.arguments.size(), program.parameters.size(), program.parameter_bytes);
+  }
+  const uint64_t blocks = launch.grid[0] * launch.grid[1] * launch.grid[2];
+  for (size_t i = 0; i < options.blocks.size(); ++i) {
+    if (options.blocks[i] >= blocks || (i > 0 && options.blocks[i] <= options.blocks[i - 1])) {
+      return fmt::format(
+          "block {} in the list of blocks is out of order or beyond the {} of the "
+          "grid",
+          options.blocks[i], blocks);
+    }
+  }
+  return std::nullopt;
+}
+
+bool cpu_is_supported() {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("bmi2");
+}
+
+}  // namespace
+
+// Named as DeviceMemory's friend: writes back the record of stored bytes.
+class LaunchRun {
+ public:
+  static void merge_writes(Allocation& allocation, const std::vector<uint64_t>& written) {
+    const size_t words = std::min(written.size(), allocation.written.size());
+    for (size_t i = 0; i < words; ++i) allocation.written[i] |= written[i];
+  }
+};
+
+namespace {
+
+uint64_t count_bits(const std::vector<uint64_t>& bits) {
+  uint64_t total = 0;
+  for (const uint64_t word : bits) total += static_cast<uint64_t>(__builtin_popcountll(word));
+  return total;
+}
+
+void merge_into(std::vector<uint64_t>& to, const std::vector<uint64_t>& from) {
+  if (to.size() < from.size()) to.resize(from.size(), 0);
+  for (size_t i = 0; i < from.size(); ++i) to[i] |= from[i];
+}
+
+void merge_touched(std::vector<std::unique_ptr<Executor>>& executors,
+                   const std::vector<uint64_t>& hidden, Profile& profile) {
+  std::map<uint64_t, Touched> merged;  // by address: the order of the report
+  for (const auto& executor : executors) {
+    for (const auto& t : executor->touched()) {
+      Touched& to = merged[t->allocation->address];
+      to.allocation = t->allocation;
+      merge_into(to.loaded, t->loaded);
+      merge_into(to.stored, t->stored);
+      if (!t->written.empty()) LaunchRun::merge_writes(*t->allocation, t->written);
+    }
+  }
+  for (const auto& [address, t] : merged) {
+    if (std::find(hidden.begin(), hidden.end(), address) != hidden.end()) continue;
+    profile.allocations.push_back({t.allocation->name, address, t.allocation->bytes,
+                                   count_bits(t.loaded), count_bits(t.stored)});
+  }
+}
+
+Result<LaunchReport> execute(const Program& program, DeviceMemory& memory,
+                             const LaunchParams& launch, const RunOptions& options,
+                             std::vector<uint64_t>& variables) {
+  const Code& code = *program.code;
+  LaunchReport report;
+  LaunchContext context{};
+  context.program = &program;
+  context.launch = &launch;
+  context.options = &options;
+  context.memory = &memory;
+  for (const Variable& v : code.variables) {
+    const auto address = memory.allocate(v.bytes, std::min<uint32_t>(v.alignment, 1u << 20), v.name,
+                                         Access::read_write);
+    if (!address) return tl::unexpected(address.error());
+    variables.push_back(*address);
+    const auto bytes = memory.span(*address, v.initialiser.size());
+    if (!bytes) return tl::unexpected(bytes.error());
+    std::memcpy(bytes->data(), v.initialiser.data(), v.initialiser.size());
+  }
+  context.variable_address = variables;
+  for (int i = 0; i < 3; ++i) context.grid[i] = static_cast<uint32_t>(launch.grid[i]);
+  const uint64_t total = launch.grid[0] * launch.grid[1] * launch.grid[2];
+  context.block_count = options.blocks.empty() ? total : options.blocks.size();
+
+  const uint64_t wanted = code.order_dependent ? 1 : std::max(options.threads, 1);
+  const uint64_t threads = std::min<uint64_t>(wanted, context.block_count);
+  std::vector<std::unique_ptr<Executor>> executors;
+  for (uint64_t t = 0; t < threads; ++t) {
+    executors.push_back(std::make_unique<Executor>(context, t, threads));
+  }
+  std::vector<std::thread> workers;
+  std::vector<std::string> failures(threads);
+  const auto work = [&](uint64_t t) {
+    try {
+      executors[t]->run();
+    } catch (const std::exception& error) {
+      failures[t] = error.what();
+    }
+  };
+  for (uint64_t t = 1; t < threads; ++t) workers.emplace_back(work, t);
+  work(0);
+  for (std::thread& worker : workers) worker.join();
+  for (const std::string& failure : failures) {
+    if (!failure.empty()) return unavailable("emulator: " + failure);
+  }
+
+  uint64_t first = ~uint64_t{0};
+  for (const auto& executor : executors) {
+    if (executor->fault() && executor->fault_position() < first) {
+      first = executor->fault_position();
+      report.fault = executor->fault();
+    }
+  }
+  const uint64_t budget = options.instruction_budget;
+  if (!report.fault && budget != 0 && context.progress.instructions.load() > budget) {
+    Fault fault;
+    fault.kind = FaultKind::budget_exceeded;
+    fault.kernel = program.kernel;
+    fault.message = fmt::format("{} warp instructions, the budget is {}",
+                                context.progress.instructions.load(), budget);
+    report.fault = std::move(fault);
+  }
+  report.profile.blocks_total = total;
+  for (const auto& executor : executors) executor->add_to(report.profile);
+  merge_touched(executors, variables, report.profile);
+  return report;
+}
+
+}  // namespace
+
+Result<LaunchReport> run(const Program& program, DeviceMemory& memory, const LaunchParams& launch,
+                         const RunOptions& options) {
+  if (!cpu_is_supported()) {
+    return unavailable("the emulator needs a CPU with AVX2, FMA and BMI2 (x86-64-v3)");
+  }
+  if (program.code == nullptr) return bad_input("the program was not decoded");
+  if (auto problem = launch_problem(program, launch, options)) {
+    LaunchReport report;
+    Fault fault;
+    fault.kind = FaultKind::launch_error;
+    fault.kernel = program.kernel;
+    fault.message = std::move(*problem);
+    report.fault = std::move(fault);
+    return report;
+  }
+  std::vector<uint64_t> variables;
+  Result<LaunchReport> result = internal_error("launch did not run");
+  try {
+    result = execute(program, memory, launch, options, variables);
+  } catch (const std::exception& error) {
+    result = unavailable(std::string("emulator: ") + error.what());
+  }
+  for (const uint64_t address : variables) (void)memory.free(address);
+  return result;
+}
+
+}  // namespace mtmc::emulator

@@ -1,0 +1,50 @@
+// Runs a decoded kernel over a grid.
+//
+// Threads: run() is re-entrant for distinct DeviceMemory objects. Results, profile and the reported
+// fault are the same for any number of host threads: blocks are striped statically, kernels whose
+// result depends on block order (float atomics, used old values) run on one thread, and of several
+// faults the one in the lowest block is reported.
+// Errors: only operational ones (host out of memory, a CPU without AVX2, FMA and F16C); anything
+// that the kernel or the launch did wrong is LaunchReport::fault.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/error.hpp"
+#include "emulator/fault.hpp"
+#include "emulator/memory.hpp"
+#include "emulator/profile.hpp"
+#include "emulator/program.hpp"
+
+namespace mtmc::emulator {
+
+struct LaunchParams {
+  std::array<uint64_t, 3> grid{1, 1, 1};
+  std::array<uint32_t, 3> block{1, 1, 1};
+  uint64_t dynamic_shared_bytes = 0;
+  std::vector<std::byte> arguments;  // laid out as Program::parameters says
+};
+
+struct RunOptions {
+  int threads = 1;
+  // Warp instructions over the whole launch; 0 for no limit.
+  uint64_t instruction_budget = 0;
+  // Linear block indices (x fastest) to run; empty runs all. Must be increasing.
+  std::vector<uint64_t> blocks;
+  bool collect_profile = true;
+  uint32_t shared_limit_bytes = 227 * 1024;
+};
+
+struct LaunchReport {
+  std::optional<Fault> fault;
+  Profile profile;  // up to the fault when there is one
+};
+
+Result<LaunchReport> run(const Program& program, DeviceMemory& memory, const LaunchParams& launch,
+                         const RunOptions& options);
+
+}  // namespace mtmc::emulator

@@ -1,0 +1,106 @@
+#include "harness/verdict.hpp"
+
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "kernel/json_reader.hpp"
+
+namespace mtmc::harness {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kOutcomes[] = {"correct",    "mismatch",   "non_finite", "compile_error", "launch_error",
+                                     "out_of_bounds", "misaligned", "race",    "deadlock",      "timeout",
+                                     "crash",      "refused",    "unsupported", "over_budget"};
+constexpr const char* kVerified[] = {"none", "full", "sampled", "reduced"};
+
+// JSON has no infinities; a mismatch often has.
+json number_json(double v) {
+  if (std::isnan(v)) return "nan";
+  if (std::isinf(v)) return v > 0 ? "inf" : "-inf";
+  return v;
+}
+double number_from(const json& v) {
+  if (v.is_number()) return v.get<double>();
+  if (v == "inf") return INFINITY;
+  if (v == "-inf") return -INFINITY;
+  return NAN;
+}
+
+json launch_json(const device::LaunchRecord& l) {
+  json out = {{"kernel", l.kernel}, {"blocks_run", l.blocks_run}, {"blocks_total", l.blocks_total}, {"counters", l.counters}};
+  if (l.modelled)
+    out["modelled"] = {{"launch_ns", l.modelled->launch_ns}, {"issue_ns", l.modelled->issue_ns},
+                       {"shared_ns", l.modelled->shared_ns}, {"dram_ns", l.modelled->dram_ns},
+                       {"total_ns", l.modelled->total_ns}};
+  if (l.measured_ns) out["measured_ns"] = *l.measured_ns;
+  return out;
+}
+
+}  // namespace
+
+std::string_view name_of(Outcome outcome) { return kOutcomes[static_cast<int>(outcome)]; }
+std::optional<Outcome> outcome_named(std::string_view name) {
+  for (std::size_t i = 0; i < std::size(kOutcomes); ++i)
+    if (name == kOutcomes[i]) return static_cast<Outcome>(i);
+  return std::nullopt;
+}
+std::string_view name_of(Verified verified) { return kVerified[static_cast<int>(verified)]; }
+Verified verified_named(std::string_view name) {
+  for (std::size_t i = 0; i < std::size(kVerified); ++i)
+    if (name == kVerified[i]) return static_cast<Verified>(i);
+  return Verified::none;
+}
+
+json to_json(const Evaluation& evaluation) {
+  const Verdict& v = evaluation.verdict;
+  json first = json::array(), launches = json::array();
+  for (const auto& m : v.first)
+    first.push_back({{"output", m.output}, {"index", m.index}, {"got", number_json(m.got)},
+                     {"expected", number_json(m.expected)}, {"tolerance", number_json(m.tolerance)}});
+  for (const auto& l : evaluation.launches) launches.push_back(launch_json(l));
+  json out = {{"outcome", std::string(name_of(v.outcome))}, {"verified", std::string(name_of(v.verified))},
+              {"message", v.message}, {"cases", v.cases}, {"only_stated", v.only_stated},
+              {"worst", number_json(v.worst)}, {"compared", v.compared}, {"first", first}, {"launches", launches}};
+  if (evaluation.modelled_ns) out["modelled_ns"] = *evaluation.modelled_ns;
+  return out;
+}
+
+Result<Evaluation> evaluation_from_json(const json& form) {
+  kernel::JsonReader r("evaluation");
+  Evaluation e;
+  if (!form.is_object()) return bad_input("evaluation: expected an object");
+  e.verdict.outcome = kernel::word(r, form, "outcome", kOutcomes, Outcome::crash);
+  e.verdict.verified = kernel::word(r, form, "verified", kVerified, Verified::none);
+  e.verdict.message = r.text(form, "message", 1 << 16);
+  e.verdict.cases = r.text(form, "cases", 1024);
+  e.verdict.only_stated = r.flag(form, "only_stated", false);
+  e.verdict.worst = number_from(r.member(form, "worst"));
+  e.verdict.compared = r.integer(form, "compared", 0);
+  for (const auto& m : r.items(form, "first", 64))
+    e.verdict.first.push_back({r.text(m, "output"), r.integer(m, "index", 0), number_from(r.member(m, "got")),
+                               number_from(r.member(m, "expected")), number_from(r.member(m, "tolerance"))});
+  for (const auto& l : r.items(form, "launches", 65536)) {
+    device::LaunchRecord record;
+    record.kernel = r.text(l, "kernel");
+    record.blocks_run = r.integer(l, "blocks_run", 0);
+    record.blocks_total = r.integer(l, "blocks_total", 0);
+    if (const auto& m = r.member(l, "modelled"); m.is_object())
+      record.modelled = device::ModelledTime{r.number(m, "launch_ns", 0), r.number(m, "issue_ns", 0),
+                                             r.number(m, "shared_ns", 0), r.number(m, "dram_ns", 0),
+                                             r.number(m, "total_ns", 0)};
+    if (const auto& m = r.member(l, "measured_ns"); m.is_number()) record.measured_ns = m.get<double>();
+    if (const auto& counters = r.member(l, "counters"); counters.is_object())
+      for (const auto& [name, value] : counters.items())
+        if (value.is_number()) record.counters[name] = value.get<double>();
+    e.launches.push_back(std::move(record));
+  }
+  if (const auto& m = r.member(form, "modelled_ns"); m.is_number()) e.modelled_ns = m.get<double>();
+  if (r.error()) return tl::unexpected<Error>(*r.error());
+  return e;
+}
+
+}  // namespace mtmc::harness

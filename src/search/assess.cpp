@@ -1,0 +1,266 @@
+#include "search/assess.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/hash.hpp"
+#include "compiler/request.hpp"
+#include "emulator/cost_model.hpp"
+#include "store/candidates.hpp"
+#include "store/evidence.hpp"
+#include "store/keys.hpp"
+
+namespace mtmc::search {
+
+namespace {
+
+using harness::Evaluation;
+using harness::Outcome;
+using nlohmann::json;
+
+constexpr std::size_t kMaxFeedback = 6000;
+
+compiler::CompileRequest compile_request(const kernel::Candidate& candidate, const std::string& architecture) {
+  compiler::CompileRequest request;
+  for (const auto& s : candidate.sources) request.sources.push_back({s.name, s.text});
+  request.architecture = architecture;
+  for (const auto& [name, value] : candidate.configuration) request.defines.emplace_back(name, std::to_string(value));
+  request.line_info = true;  // faults name source lines
+  return request;
+}
+
+std::string diagnostics_text(const compiler::CompileFailure& failure) {
+  std::string text;
+  for (const auto& d : failure.diagnostics) {
+    if (d.severity != compiler::Diagnostic::Severity::error && text.size() > kMaxFeedback / 2) continue;
+    text += d.file.empty() ? d.message : fmt::format("{}:{}: {}", d.file, d.line, d.message);
+    text += '\n';
+  }
+  return text.substr(0, kMaxFeedback);
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+std::string feedback(const Evaluation& evaluation) {
+  std::string text = evaluation.verdict.message + "\n";
+  for (const auto& m : evaluation.verdict.first)
+    text += fmt::format("{}[{}]: got {:.9g}, expected {:.9g}, tolerance {:.3g}\n", m.output, m.index, m.got, m.expected, m.tolerance);
+  return text.substr(0, kMaxFeedback);
+}
+
+}  // namespace
+
+struct Assessor::Impl {
+  store::Store& store;
+  Settings settings;
+  std::string tool, cache_directory, architecture;
+  std::unique_ptr<compiler::Compiler> compiler;
+  std::optional<harness::Evaluator> evaluator;
+
+  Result<compiler::Compiler*> ready_compiler() {
+    if (!compiler) {
+      compiler::CompilerSettings s;
+      s.tool = tool;
+      s.cache_directory = cache_directory;
+      s.max_workers = 1;
+      auto made = compiler::Compiler::create(s);
+      if (!made) return tl::unexpected<Error>(made.error());
+      compiler = std::move(*made);
+    }
+    return compiler.get();
+  }
+
+  Result<harness::Evaluator*> ready_evaluator() {
+    if (!evaluator) {
+      auto made = harness::Evaluator::create({tool, settings.device});
+      if (!made) return tl::unexpected<Error>(made.error());
+      evaluator.emplace(std::move(*made));
+    }
+    return &*evaluator;
+  }
+
+  store::VerdictIdentity verdict_identity(const std::string& binary_hash, const std::string& recipe, const op::Operator& op) const {
+    const auto& l = settings.limits;
+    return {binary_hash, recipe,
+            fmt::format("{}\nseed {} limits {} {} {} {} {} {}", op::text(op), settings.seed, l.reference_operations, l.emulated_operations,
+                        l.sampled_elements, l.sampled_blocks, l.instruction_budget, l.memory_bytes),
+            "16u", settings.device, harness::kHarnessVersion};
+  }
+
+  Result<std::optional<Assessment>> remembered(const std::string& key, const std::string& candidate_id) {
+    auto known = store::Evidence(store).verdict(key);
+    if (!known) return tl::unexpected<Error>(known.error());
+    // A verdict of circumstance (a worker was killed for its time) may be another one the next time.
+    if (!*known || (*known)->outcome == "timeout" || (*known)->outcome == "crash") return std::optional<Assessment>();
+    const auto form = json::parse((*known)->details_json, nullptr, false);
+    auto evaluation = harness::evaluation_from_json(form.is_object() ? form.value("evaluation", json()) : json());
+    if (!evaluation) return std::optional<Assessment>();  // written by another version: judge again
+    Assessment a;
+    a.evaluation = std::move(*evaluation);
+    a.candidate_id = candidate_id;
+    a.feedback = form.value("feedback", std::string());
+    a.from_store = true;
+    return std::optional<Assessment>(std::move(a));
+  }
+
+  Result<void> remember(const std::string& key, const std::string& binary_hash, const Assessment& a) {
+    store::VerdictRecord record;
+    record.key = key;
+    record.candidate_id = a.candidate_id;
+    record.binary_hash = binary_hash;
+    record.device = settings.device;
+    record.harness_version = harness::kHarnessVersion;
+    const auto& v = a.evaluation.verdict;
+    record.outcome = std::string(harness::name_of(v.outcome));
+    record.verified = std::string(harness::name_of(v.verified));
+    record.message = v.message;
+    record.worst = v.worst;
+    record.details_json = json{{"evaluation", harness::to_json(a.evaluation)}, {"feedback", a.feedback}}.dump(
+        -1, ' ', false, json::error_handler_t::replace);
+    store::Evidence evidence(store);
+    if (auto ok = evidence.put_verdict(record); !ok) return ok;
+    if (!a.correct() || !a.evaluation.modelled_ns) return {};
+    store::ModelledTime time;
+    time.key = {a.candidate_id, binary_hash, settings.device, emulator::kCostModelVersion};
+    time.modelled_ns = *a.evaluation.modelled_ns;
+    json counters = json::array();
+    for (const auto& l : a.evaluation.launches) {
+      if (l.modelled) {
+        time.launch_ns += l.modelled->launch_ns;
+        time.issue_ns += l.modelled->issue_ns;
+        time.shared_ns += l.modelled->shared_ns;
+        time.dram_ns += l.modelled->dram_ns;
+      }
+      counters.push_back({{"kernel", l.kernel}, {"counters", l.counters}});
+    }
+    time.counters_json = counters.dump();
+    return evidence.put_modelled(time);
+  }
+
+  // The compiled candidate, or the verdict that it does not compile.
+  Result<std::variant<compiler::Binary, Evaluation>> compile(const compiler::CompileRequest& request, const std::string& hash, std::string& log) {
+    auto ready = ready_compiler();
+    if (!ready) return tl::unexpected<Error>(ready.error());
+    auto outcome = (*ready)->compile(request);
+    store::CompileRecord record;
+    record.binary_hash = hash;
+    record.architecture = architecture;
+    record.compiler = (*ready)->version();
+    if (!outcome) {
+      // A source or define that the compiler will not even look at is the candidate's fault, not the run's.
+      if (outcome.error().code != ErrorCode::bad_input) return tl::unexpected<Error>(outcome.error());
+      Evaluation refused;
+      refused.verdict.outcome = Outcome::refused;
+      refused.verdict.message = log = outcome.error().message;
+      return refused;
+    }
+    if (auto* binary = std::get_if<compiler::Binary>(&*outcome)) {
+      record.outcome = "ok";
+      json kernels = json::array();
+      for (const auto& k : binary->kernels) {
+        record.registers = std::max<std::int64_t>(record.registers, k.registers);
+        record.spill_bytes = std::max(record.spill_bytes, k.spill_store_bytes);
+        record.static_shared_bytes = std::max(record.static_shared_bytes, k.static_shared_bytes);
+        kernels.push_back({{"name", k.name}, {"registers", k.registers}, {"spill_store_bytes", k.spill_store_bytes},
+                           {"static_shared_bytes", k.static_shared_bytes}, {"code_bytes", k.code_bytes}});
+      }
+      record.kernels_json = kernels.dump();
+      if (auto ok = store::Candidates(store).put_compile(record); !ok) return tl::unexpected<Error>(ok.error());
+      return std::move(*binary);
+    }
+    const auto& failure = std::get<compiler::CompileFailure>(*outcome);
+    Evaluation failed;
+    using Kind = compiler::CompileFailure::Kind;
+    failed.verdict.outcome = failure.kind == Kind::timeout ? Outcome::timeout : failure.kind == Kind::crash ? Outcome::crash : Outcome::compile_error;
+    log = diagnostics_text(failure);
+    failed.verdict.message = first_line(log);
+    record.outcome = failure.kind == Kind::timeout ? "timeout" : failure.kind == Kind::crash ? "crash" : "compile_error";
+    record.diagnostics_json = json::array({log}).dump(-1, ' ', false, json::error_handler_t::replace);
+    if (auto ok = store::Candidates(store).put_compile(record); !ok) return tl::unexpected<Error>(ok.error());
+    return failed;
+  }
+};
+
+Assessor::Assessor(store::Store& store, Settings settings, std::string tool, std::string cache_directory, std::string architecture)
+    : impl_(new Impl{store, std::move(settings), std::move(tool), std::move(cache_directory), std::move(architecture), nullptr, {}}) {}
+Assessor::~Assessor() = default;
+
+Result<Assessment> Assessor::assess(const kernel::Region& region, const kernel::Candidate& candidate, const Origin& origin) {
+  Impl& m = *impl_;
+  Assessment a;
+  a.candidate_id = kernel::candidate_id(candidate);
+  store::Candidates candidates(m.store);
+  if (auto ok = candidates.put_region({region.hash, region.text}); !ok) return tl::unexpected<Error>(ok.error());
+  store::CandidateRecord record{a.candidate_id, region.hash, kernel::to_json(candidate).dump(-1, ' ', false, json::error_handler_t::replace),
+                                origin.parent_id, origin.step_key, candidate.written_by, 0};
+  if (auto ok = candidates.put(record); !ok) return tl::unexpected<Error>(ok.error());
+
+  auto compiler = m.ready_compiler();
+  if (!compiler) return tl::unexpected<Error>(compiler.error());
+  const auto request = compile_request(candidate, m.architecture);
+  const std::string hash = compiler::request_hash(request, (*compiler)->version());
+  const std::string key = store::verdict_key(m.verdict_identity(hash, kernel::to_json(candidate.recipe).dump(), region.op));
+  auto known = m.remembered(key, a.candidate_id);
+  if (!known) return tl::unexpected<Error>(known.error());
+  if (*known) return std::move(**known);
+
+  auto compiled = m.compile(request, hash, a.feedback);
+  if (!compiled) return tl::unexpected<Error>(compiled.error());
+  if (auto* failed = std::get_if<Evaluation>(&*compiled)) {
+    a.evaluation = std::move(*failed);
+  } else {
+    auto evaluator = m.ready_evaluator();
+    if (!evaluator) return tl::unexpected<Error>(evaluator.error());
+    harness::JudgeRequest judge;
+    judge.op = region.op;
+    judge.seed = m.settings.seed;
+    judge.limits = m.settings.limits;
+    judge.units.push_back({candidate, std::move(std::get<compiler::Binary>(*compiled)), {}, {}, {}, {}});
+    auto evaluation = (*evaluator)->evaluate(judge);
+    if (!evaluation) return tl::unexpected<Error>(evaluation.error());
+    a.evaluation = std::move(*evaluation);
+    if (!a.correct()) a.feedback = feedback(a.evaluation);
+  }
+  if (auto ok = m.remember(key, hash, a); !ok) return tl::unexpected<Error>(ok.error());
+  return a;
+}
+
+Result<Assessment> Assessor::assess_program(const kernel::Program& program, const std::vector<kernel::Candidate>& per_part) {
+  Impl& m = *impl_;
+  harness::JudgeRequest judge;
+  judge.op = program.op;
+  judge.seed = m.settings.seed;
+  judge.limits = m.settings.limits;
+  for (std::size_t p = 0; p < program.parts.size(); ++p) {
+    const auto& part = program.parts[p];
+    const auto& region = program.regions[part.region].op;
+    const auto request = compile_request(per_part[p], m.architecture);
+    auto compiler = m.ready_compiler();
+    if (!compiler) return tl::unexpected<Error>(compiler.error());
+    std::string log;
+    auto compiled = m.compile(request, compiler::request_hash(request, (*compiler)->version()), log);
+    if (!compiled) return tl::unexpected<Error>(compiled.error());
+    if (!std::holds_alternative<compiler::Binary>(*compiled)) return internal_error("a candidate that was correct does not compile any more: " + first_line(log));
+    harness::Unit unit{per_part[p], std::move(std::get<compiler::Binary>(*compiled)), part.inputs, part.outputs, {}, {}};
+    for (int v = 0; v < region.inputs(); ++v) unit.region_inputs.push_back(region.values[v].name);
+    for (int v : region.outputs) unit.region_outputs.push_back(region.values[v].name);
+    judge.units.push_back(std::move(unit));
+  }
+  auto evaluator = m.ready_evaluator();
+  if (!evaluator) return tl::unexpected<Error>(evaluator.error());
+  auto evaluation = (*evaluator)->evaluate(judge);
+  if (!evaluation) return tl::unexpected<Error>(evaluation.error());
+  Assessment a;
+  a.evaluation = std::move(*evaluation);
+  a.feedback = feedback(a.evaluation);
+  return a;
+}
+
+std::uint64_t Assessor::compiles() const { return impl_->compiler ? impl_->compiler->compiles() : 0; }
+std::uint64_t Assessor::evaluations() const { return impl_->evaluator ? impl_->evaluator->evaluations() : 0; }
+
+}  // namespace mtmc::search

@@ -1,0 +1,52 @@
+// Assessing a candidate: compile, judge, remember. The store is asked first; what is known is never paid for again.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/error.hpp"
+#include "compiler/compiler.hpp"
+#include "harness/evaluator.hpp"
+#include "kernel/region.hpp"
+#include "search/settings.hpp"
+#include "store/store.hpp"
+
+namespace mtmc::search {
+
+struct Assessment {
+  harness::Evaluation evaluation;
+  std::string candidate_id;
+  std::string feedback;      // for repair: compile log, fault or mismatch; empty when correct
+  bool from_store = false;
+
+  bool correct() const { return evaluation.verdict.outcome == harness::Outcome::correct; }
+  double time_ns() const { return evaluation.modelled_ns.value_or(0); }
+};
+
+// Where a candidate came from, for the store.
+struct Origin {
+  std::string parent_id;  // empty: a beginning
+  std::string step_key;
+};
+
+class Assessor {
+ public:
+  // `store` outlives the assessor. Compiler and worker start when first needed, so a run that finds all in the store
+  // needs neither.
+  Assessor(store::Store& store, Settings settings, std::string tool, std::string cache_directory, std::string architecture);
+  ~Assessor();
+
+  Result<Assessment> assess(const kernel::Region& region, const kernel::Candidate& candidate, const Origin& origin);
+  // A whole program of several regions with the chosen candidates, one per part.
+  Result<Assessment> assess_program(const kernel::Program& program, const std::vector<kernel::Candidate>& per_part);
+
+  std::uint64_t compiles() const;     // real NVRTC runs
+  std::uint64_t evaluations() const;  // judgements that were made, not remembered
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mtmc::search

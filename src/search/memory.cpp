@@ -1,0 +1,49 @@
+#include "search/memory.hpp"
+
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "store/keys.hpp"
+#include "store/tree.hpp"
+
+namespace mtmc::search {
+
+Result<std::string> remember_node(SearchTools& tools, const kernel::Region& region, const std::string& parent, const kernel::Step& step,
+                                  const Assessment& assessment, const std::string& candidate_id, double gain, std::int64_t ordinal) {
+  store::NodeRecord node;
+  node.run_id = tools.run_id;
+  node.id = store::node_id(region.hash, parent, step.key());
+  node.region_hash = region.hash;
+  node.parent_id = parent;
+  node.ordinal = ordinal;
+  node.step_key = step.key();
+  node.step_json = kernel::to_json(step).dump();
+  node.candidate_id = candidate_id;
+  node.outcome = std::string(harness::name_of(assessment.evaluation.verdict.outcome));
+  node.message = assessment.evaluation.verdict.message;
+  node.time.modelled_ns = assessment.evaluation.modelled_ns;
+  node.gain = gain;
+  if (auto ok = store::Tree(tools.store).put(node); !ok) return tl::unexpected<Error>(ok.error());
+  return node.id;
+}
+
+Result<void> remember_transition(SearchTools& tools, const std::string& node, const kernel::Step& step, const planner::State& state,
+                                 const coder::Task& task, double gain) {
+  store::TransitionRecord transition;
+  transition.run_id = tools.run_id;
+  transition.node_id = node;
+  transition.planner = tools.planner.name();
+  transition.action = std::string(name_of(step.action));
+  transition.architecture = task.device.architecture;
+  transition.dtype = std::string(op::name_of(task.region.op.values.front().dtype));
+  transition.bottleneck = std::string(planner::name_of(state.bottleneck));
+  nlohmann::json admissible = nlohmann::json::array();
+  for (const auto& s : state.admissible) admissible.push_back(s.key());
+  transition.state_json = nlohmann::json{{"time_ns", state.time_ns}, {"bound_ns", state.bound_ns}, {"admissible", admissible}}.dump();
+  transition.expected_gain = step.expected_gain;
+  transition.reward = gain > 0 ? std::log(gain) : 0;
+  return store::Tree(tools.store).put_transition(transition);
+}
+
+}  // namespace mtmc::search

@@ -1,0 +1,197 @@
+#include "search/run.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/hash.hpp"
+#include "coder/llm_coder.hpp"
+#include "emulator/cost_model.hpp"
+#include "kernel/bound.hpp"
+#include "planner/llm_planner.hpp"
+#include "search/stored_endpoint.hpp"
+#include "store/candidates.hpp"
+#include "store/runs.hpp"
+
+namespace mtmc::search {
+
+namespace {
+
+struct Minds {  // who plans and who codes
+  std::unique_ptr<StoredEndpoint> endpoint;
+  std::unique_ptr<coder::Coder> templates, model_coder;
+  std::unique_ptr<planner::Planner> planner;
+  coder::Coder& coder() { return model_coder ? *model_coder : *templates; }
+};
+
+Result<Minds> make_minds(const Settings& settings, store::Store& store, const Surroundings& around, const std::string& run_id) {
+  Minds minds;
+  minds.templates = coder::make_template_coder();
+  minds.planner = planner::make_policy_planner();
+  if (settings.planner != "llm" && settings.coder != "llm") return minds;
+  if (!around.endpoint) return unavailable("no endpoint for the language model");
+  minds.endpoint = std::make_unique<StoredEndpoint>(*around.endpoint, store, run_id, !around.fresh);
+  if (settings.planner == "llm") {
+    planner::LlmPlannerSettings s;
+    s.model = settings.model;
+    s.seed = static_cast<std::int64_t>(settings.seed);
+    minds.planner = std::make_unique<planner::LlmPlanner>(*minds.endpoint, s);
+  }
+  if (settings.coder == "llm") {
+    coder::LlmCoderSettings s;
+    s.model = settings.model;
+    s.seed = static_cast<std::int64_t>(settings.seed);
+    minds.model_coder = std::make_unique<coder::LlmCoder>(*minds.endpoint, *minds.templates, s);
+  }
+  return minds;
+}
+
+class Run {
+ public:
+  Run(const op::Operator& op, const Settings& settings, store::Store& store, const Surroundings& around)
+      : op_(op), settings_(settings), store_(store), around_(around) {}
+
+  Result<RunReport> go() {
+    auto device = device::find_device(settings_.device);
+    if (!device) return tl::unexpected<Error>(device.error());
+    device_ = std::move(*device);
+    auto bound = kernel::bound_ns(op_, device_.facts);
+    if (!bound) return tl::unexpected<Error>(bound.error());
+    report_.operator_line = op::text(op_);
+    report_.device = device_.name;
+    report_.bound_ns = *bound;
+
+    store::Runs runs(store_);
+    auto begun = runs.begin(operator_record(), identity(), around_.fresh);
+    if (!begun) return tl::unexpected<Error>(begun.error());
+    report_.run_id = begun->run.id;
+    report_.resumed = begun->resumed;
+    if (begun->resumed && begun->run.state == store::RunState::finished && begun->run.result) {
+      auto known = report_from_json(nlohmann::json::parse(begun->run.result->details_json, nullptr, false));
+      if (!known) return tl::unexpected<Error>(known.error().with("run " + begun->run.id));
+      known->resumed = true;
+      known->compiles = known->llm_calls = 0;
+      return known;
+    }
+    if (auto ok = search(); !ok) {
+      // What the run found is in the store; the failure is noted if the store still can.
+      if (ok.error().code != ErrorCode::bad_input) (void)runs.fail(report_.run_id, ok.error().message);
+      return tl::unexpected<Error>(ok.error());
+    }
+    if (auto ok = runs.finish(report_.run_id, result_record()); !ok) return tl::unexpected<Error>(ok.error());
+    return report_;
+  }
+
+ private:
+  store::OperatorRecord operator_record() const {
+    store::OperatorRecord record{sha256(report_.operator_line), report_.operator_line, op::to_json(op_).dump(), {}};
+    for (const auto& node : op_.nodes)
+      if (std::find(record.names.begin(), record.names.end(), node.op) == record.names.end()) record.names.push_back(node.op);
+    return record;
+  }
+  store::RunIdentity identity() const {
+    return {sha256(report_.operator_line), device_.name, to_json(settings_).dump(), settings_.seed, around_.tool_version};
+  }
+  void say(const std::string& line) const {
+    if (around_.progress) around_.progress(line);
+  }
+
+  Result<void> search() {
+    auto program = kernel::partition(op_);
+    if (!program) return tl::unexpected<Error>(program.error());
+    report_.regions = static_cast<int>(program->regions.size());
+    report_.parts = static_cast<int>(program->parts.size());
+    auto minds = make_minds(settings_, store_, around_, report_.run_id);
+    if (!minds) return tl::unexpected<Error>(minds.error());
+    Assessor assessor(store_, settings_, around_.tool, around_.cache_directory, device_.facts.architecture);
+    SearchTools tools{*minds->planner, minds->coder(), assessor, store_, report_.run_id, around_.progress};
+    const auto count = [&] {
+      report_.compiles = assessor.compiles();
+      report_.llm_calls = minds->endpoint ? minds->endpoint->calls() : 0;
+    };
+
+    std::vector<RegionResult> results;
+    for (std::size_t r = 0; r < program->regions.size(); ++r) {
+      uses_.push_back(std::count_if(program->parts.begin(), program->parts.end(), [&](const kernel::Part& p) { return p.region == static_cast<int>(r); }));
+      if (program->regions.size() > 1)
+        say(fmt::format("region {} of {}, used {} time(s): {}", r + 1, program->regions.size(), uses_.back(), program->regions[r].text));
+      auto result = search_region(program->regions[r], device_.facts, settings_, tools);
+      count();
+      if (!result) return tl::unexpected<Error>(result.error());
+      for (auto step : result->steps) {
+        if (program->regions.size() > 1) step.part = fmt::format("r{}{}{}", r, step.part.empty() ? "" : ":", step.part);
+        report_.steps.push_back(std::move(step));
+      }
+      regions_.push_back({program->regions[r].hash, uses_.back(), result->best ? result->chosen.candidate_id : ""});
+      results.push_back(std::move(*result));
+      if (!results.back().best) {
+        report_.verdict = results.back().start.evaluation.verdict;
+        report_.message = results.back().message;
+        return {};
+      }
+    }
+    sum_up(results);
+    if (program->parts.size() == 1) {
+      report_.verdict = results.front().chosen.evaluation.verdict;
+      report_.best_modelled_ns = results.front().chosen.evaluation.modelled_ns;
+      return {};
+    }
+    std::vector<kernel::Candidate> per_part;
+    for (const auto& part : program->parts) per_part.push_back(*results[part.region].best);
+    auto whole = assessor.assess_program(*program, per_part);
+    count();
+    if (!whole) return tl::unexpected<Error>(whole.error());
+    report_.verdict = whole->evaluation.verdict;
+    report_.best_modelled_ns = whole->evaluation.modelled_ns;
+    report_.message = whole->evaluation.verdict.message;
+    say(fmt::format("whole program of {} parts: {}", program->parts.size(), harness::name_of(report_.verdict.outcome)));
+    return {};
+  }
+
+  void sum_up(const std::vector<RegionResult>& results) {
+    double start = 0, costliest = -1;
+    for (std::size_t r = 0; r < results.size(); ++r) {
+      start += static_cast<double>(uses_[r]) * results[r].start.time_ns();
+      const double cost = static_cast<double>(uses_[r]) * results[r].chosen.time_ns();
+      if (cost > costliest) report_.candidate_id = results[r].chosen.candidate_id;
+      costliest = std::max(costliest, cost);
+    }
+    report_.start_modelled_ns = start;
+  }
+
+  store::RunResult result_record() const {
+    store::RunResult r;
+    r.verdict = std::string(harness::name_of(report_.verdict.outcome));
+    r.verified = std::string(harness::name_of(report_.verdict.verified));
+    r.candidate_id = report_.candidate_id;
+    r.bound_ns = report_.bound_ns;
+    r.cost_model_version = emulator::kCostModelVersion;
+    r.start.modelled_ns = report_.start_modelled_ns;
+    r.best.modelled_ns = report_.best_modelled_ns;
+    r.compiles = static_cast<std::int64_t>(report_.compiles);
+    r.llm_calls = static_cast<std::int64_t>(report_.llm_calls);
+    r.message = report_.message;
+    r.details_json = to_json(report_).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    r.regions = regions_;
+    return r;
+  }
+
+  const op::Operator& op_;
+  const Settings& settings_;
+  store::Store& store_;
+  const Surroundings& around_;
+  device::Available device_;
+  RunReport report_;
+  std::vector<std::int64_t> uses_;  // of each region
+  std::vector<store::RunRegion> regions_;
+};
+
+}  // namespace
+
+Result<RunReport> run_operator(const op::Operator& op, const Settings& settings, store::Store& store, const Surroundings& around) {
+  return Run(op, settings, store, around).go();
+}
+
+}  // namespace mtmc::search

@@ -1,0 +1,46 @@
+// One run of generate-operator: an operator in, a proven kernel out, everything on the way remembered.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "llm/endpoint.hpp"
+#include "search/region_search.hpp"
+
+namespace mtmc::search {
+
+// What a run needs from around it.
+struct Surroundings {
+  std::string tool;             // path of the mtmc executable, for workers
+  std::string cache_directory;  // of binaries
+  std::string tool_version;
+  llm::Endpoint* endpoint = nullptr;  // where planner or coder is "llm"
+  bool fresh = false;                 // start anew although an equal run is there
+  Progress progress;
+};
+
+struct RunReport {
+  std::string run_id;
+  std::string operator_line, device;
+  harness::Verdict verdict;         // of the whole operator with the chosen candidates
+  std::string candidate_id;         // the costliest region's
+  double bound_ns = 0;
+  std::optional<double> start_modelled_ns, best_modelled_ns;
+  std::vector<StepRecord> steps;    // of all regions, in order; `part` names the region when there are several
+  std::uint64_t compiles = 0, llm_calls = 0;
+  bool resumed = false;
+  std::string message;
+  int regions = 0, parts = 0;
+};
+
+// The object that `--json` prints.
+nlohmann::json to_json(const RunReport& report);
+Result<RunReport> report_from_json(const nlohmann::json& form);
+
+// Errors: unavailable where something that the run needs is missing; the run stays unfinished and the next call with the same
+// identity goes on with it.
+Result<RunReport> run_operator(const op::Operator& op, const Settings& settings, store::Store& store, const Surroundings& around);
+
+}  // namespace mtmc::search

@@ -1,0 +1,31 @@
+// What decides how a run goes; with operator, device, seed and tool version it is the run's identity.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "harness/judge.hpp"
+
+namespace mtmc::search {
+
+struct Settings {
+  std::string device;             // full name, as device::find_device gives it
+  std::string planner = "policy"; // "policy" or "llm"
+  std::string coder = "template"; // "template" or "llm"
+  std::string model;              // asked of the endpoint; empty where none is used
+  std::uint64_t seed = 1;
+  int max_steps = 16;             // steps of each region that reach the compiler
+  int width = 3;                  // steps asked of the planner at a time
+  int beam = 2;                   // open nodes, best first
+  int ranked = 3;                 // configurations that a new node is scored on, at most 8
+  int tune_evaluations = 8;       // of each region's best node; 0: no tuning
+  int repairs = 2;                // fix_* steps in a row on one node, where the coder can
+  double close_enough = 1.02;     // best / bound at which a region is done
+  harness::JudgeLimits limits;
+};
+
+// Canonical: what changes a run's outcome and nothing else.
+nlohmann::json to_json(const Settings& settings);
+
+}  // namespace mtmc::search

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Rewrites ../ptx from the kernels here: one text per kernel file and front end. Needs nvcc 13 on
+# the path; the tests themselves read the committed texts. sm_80 and sm_90a come from NVVM 7,
+# sm_100a from NVVM 20. Directories are cut from file names, so that the texts are the same anywhere.
+set -eu
+cd "$(dirname "$0")"
+for kernel in *.cu; do
+  for arch in 80 90a 100a; do
+    out="../ptx/${kernel%.cu}.sm_$arch.ptx"
+    nvcc -ptx -lineinfo --fmad=false -arch=compute_$arch "$kernel" -o "$out"
+    sed -i -E 's#^([[:space:]]*\.file[[:space:]]+[0-9]+ ")[^"]*/#\1#' "$out"
+  done
+done
