@@ -69,7 +69,8 @@ Result<std::optional<std::string>> read_frame(int fd) {
   char header[kHeaderBytes];
   const ssize_t got = read_fully(fd, header, sizeof header);
   if (got == 0) return std::nullopt;
-  if (got != static_cast<ssize_t>(sizeof header)) return bad_input("the stream ended in a frame header");
+  if (got != static_cast<ssize_t>(sizeof header))
+    return bad_input("the stream ended in a frame header");
   const std::size_t length = read_length({header, sizeof header});
   if (length > kMaxFrameBytes) return too_long(length);
   std::string text(length, '\0');
@@ -102,7 +103,8 @@ std::string to_base64(std::string_view bytes) {
 
 Result<std::string> from_base64(std::string_view text) {
   if (text.empty()) return std::string();
-  if (text.size() % 4 != 0 || text.size() > kMaxFrameBytes) return bad_input("base64 of odd length");
+  if (text.size() % 4 != 0 || text.size() > kMaxFrameBytes)
+    return bad_input("base64 of odd length");
   std::string bytes(text.size() / 4 * 3, '\0');
   const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
                                      reinterpret_cast<const unsigned char*>(text.data()),

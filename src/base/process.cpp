@@ -152,8 +152,8 @@ bool move_above_standard(Descriptor& end) {
 
 bool make_pair(Descriptor& mine, Descriptor& theirs, bool socket) {
   int ends[2];
-  const int made = socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)
-                          : pipe2(ends, O_CLOEXEC);
+  const int made =
+      socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) : pipe2(ends, O_CLOEXEC);
   if (made != 0) return false;
   mine.fd = ends[0];
   theirs.fd = ends[1];
@@ -183,8 +183,8 @@ Result<Process> Process::start(const ProcessOptions& options) {
   for (const std::string& argument : options.arguments)
     arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
-  const Prepared child{options.executable.c_str(), arguments.data(),  options.limits, getpid(),
-                       child_channel.fd,           child_errors.fd, child_failures.fd};
+  const Prepared child{options.executable.c_str(), arguments.data(), options.limits,   getpid(),
+                       child_channel.fd,           child_errors.fd,  child_failures.fd};
   pid_t pid = -1;
   int fork_error = 0;
   Spawner::instance().run([&] {

@@ -50,8 +50,8 @@ class Process {
   Process& operator=(Process&& other) noexcept;
   ~Process();
 
-  int channel() const { return channel_; }     // non-blocking, owned
-  int errors() const { return errors_; }       // read end of stderr, non-blocking, owned
+  int channel() const { return channel_; }  // non-blocking, owned
+  int errors() const { return errors_; }    // read end of stderr, non-blocking, owned
   int pid() const { return pid_; }
 
   // Moves what the child wrote to stderr into the tail; false once the child closed it.

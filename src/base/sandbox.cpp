@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <memory>
 
@@ -21,8 +22,8 @@ namespace {
 // By name, so that an older libseccomp that does not know one skips it.
 constexpr const char* kAllowedCalls[] = {
     // descriptors that are already open
-    "read", "write", "readv", "writev", "pread64", "lseek", "close", "fstat", "poll", "ppoll", "dup",
-    "recvfrom", "sendto",
+    "read", "write", "readv", "writev", "pread64", "lseek", "close", "fstat", "poll", "ppoll",
+    "dup", "recvfrom", "sendto",
     // memory
     "brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "mincore",
     // threads of this process and signals to itself (tgkill is narrowed below)
@@ -30,15 +31,26 @@ constexpr const char* kAllowedCalls[] = {
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "sched_yield",
     "sched_getaffinity", "sched_getparam", "sched_getscheduler", "membarrier", "arch_prctl",
     "restart_syscall",
+    // the current folder, which Process made "/": NVRTC does not look whether getcwd failed
+    "getcwd",
     // clocks, chance, facts about itself
     "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "getrandom",
     "getrusage", "times", "sysinfo", "uname", "getrlimit", "getcpu"};
 
-constexpr const char* kDeviceCalls[] = {"open",    "openat",     "stat",  "lstat",  "newfstatat",
-                                        "ioctl",   "fcntl",      "access", "faccessat", "faccessat2",
-                                        "readlink", "readlinkat", "getdents64", "eventfd2",
-                                        "statx",   "pipe2",      "poll",  "epoll_create1",
-                                        "epoll_ctl", "epoll_wait", "sched_setaffinity"};
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// UBSan probes whether memory is readable by writing it into a pipe.
+constexpr const char* kSanitizerCalls[] = {"pipe", "pipe2"};
+#else
+constexpr std::array<const char*, 0> kSanitizerCalls{};
+#endif
+
+constexpr const char* kDeviceCalls[] = {"open",       "openat",     "stat",
+                                        "lstat",      "newfstatat", "ioctl",
+                                        "fcntl",      "access",     "faccessat",
+                                        "faccessat2", "readlink",   "readlinkat",
+                                        "getdents64", "eventfd2",   "statx",
+                                        "pipe2",      "poll",       "epoll_create1",
+                                        "epoll_ctl",  "epoll_wait", "sched_setaffinity"};
 
 struct FilterDeleter {
   void operator()(void* context) const { seccomp_release(context); }
@@ -59,6 +71,7 @@ std::string install_filter(bool allow_devices) {
     problem = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0);
   };
   for (const char* name : kAllowedCalls) allow(name);
+  for (const char* name : kSanitizerCalls) allow(name);
   if (allow_devices)
     for (const char* name : kDeviceCalls) allow(name);
 
@@ -69,7 +82,8 @@ std::string install_filter(bool allow_devices) {
   // Threads, never processes. clone3 hides its flags behind a pointer: ENOSYS makes the C library
   // use clone.
   rule(SCMP_ACT_ALLOW, "clone", SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
-  if (const int call = seccomp_syscall_resolve_name("clone3"); call != __NR_SCMP_ERROR && problem == 0)
+  if (const int call = seccomp_syscall_resolve_name("clone3");
+      call != __NR_SCMP_ERROR && problem == 0)
     problem = seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(ENOSYS), call, 0);
   // abort() and raise() reach this process only; prctl only names threads.
   rule(SCMP_ACT_ALLOW, "tgkill", SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(getpid())));

@@ -97,7 +97,8 @@ Reply Worker::gone(Reply::Status status, const std::string& what) {
 }
 
 Result<void> Worker::ensure_started() {
-  if (child_ && options_.calls_per_process != 0 && child_->calls >= options_.calls_per_process) stop();
+  if (child_ && options_.calls_per_process != 0 && child_->calls >= options_.calls_per_process)
+    stop();
   if (child_) return {};
   auto process = Process::start(options_.process);
   if (!process) return tl::unexpected(process.error());
@@ -118,8 +119,8 @@ Result<void> Worker::ensure_started() {
   if (!object || said.value("protocol", nlohmann::json()) != kProtocolVersion ||
       said.value("role", nlohmann::json()) != options_.role) {
     gone(Reply::Status::crashed, "wrong hello");
-    return unavailable(name + ": " + options_.process.executable +
-                       " does not speak protocol " + std::to_string(kProtocolVersion) +
+    return unavailable(name + ": " + options_.process.executable + " does not speak protocol " +
+                       std::to_string(kProtocolVersion) +
                        " in this role; is it of another version?");
   }
   if (const auto why = said.find("unavailable"); why != said.end()) {
@@ -147,11 +148,14 @@ Result<Reply> Worker::call(const nlohmann::json& request, milliseconds timeout) 
   using Kind = Received::Kind;
   switch (received.kind) {
     case Kind::timeout:
-      return gone(Reply::Status::timeout, "no answer within " + std::to_string(timeout.count()) +
-                                              " ms; worker killed");
-    case Kind::ended: return gone(Reply::Status::crashed, received.text);
-    case Kind::garbage: return gone(Reply::Status::crashed, "protocol broken: " + received.text);
-    case Kind::frame: break;
+      return gone(Reply::Status::timeout,
+                  "no answer within " + std::to_string(timeout.count()) + " ms; worker killed");
+    case Kind::ended:
+      return gone(Reply::Status::crashed, received.text);
+    case Kind::garbage:
+      return gone(Reply::Status::crashed, "protocol broken: " + received.text);
+    case Kind::frame:
+      break;
   }
   nlohmann::json said = nlohmann::json::parse(received.text, nullptr, false);
   if (said.is_object()) {

@@ -15,7 +15,7 @@
 #include "cli/export_kernel.hpp"
 #include "device/device.hpp"
 #include "search/run.hpp"
-#include "search/report_text.hpp"
+#include "report/run_report.hpp"
 
 namespace mtmc::cli {
 
@@ -77,12 +77,17 @@ Result<int> generate(const Options& options) {
     if (!files) return tl::unexpected<Error>(files.error());
     exported = std::move(*files);
   }
+  auto view = store::Queries(*store).run(report->run_id);
+  if (!view) return tl::unexpected<Error>(view.error());
+  const report::Invocation invocation{report->resumed, static_cast<std::int64_t>(report->compiles), static_cast<std::int64_t>(report->llm_calls)};
   if (options.common.json) {
-    nlohmann::json out = search::to_json(*report);
+    nlohmann::json out = report::run_json(*view, invocation);
     out["exported"] = exported;
-    fmt::print("{}\n", out.dump());
+    fmt::print("{}", report::json_text(out));
   } else {
-    fmt::print("{}", search::report_text(*report, exported, options.common.db));
+    fmt::print("{}", report::run_text(*view, invocation));
+    for (const auto& file : exported) fmt::print("exported   {}\n", file);
+    fmt::print("again      mtmc query show {}{}\n", report->run_id.substr(0, 12), options.common.db.empty() ? "" : " --db " + options.common.db);
   }
   return correct ? 0 : 1;
 }

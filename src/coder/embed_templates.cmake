@@ -1,4 +1,4 @@
-# cmake -DOUTPUT=x.cpp -DFILES="a.cuh;b.cuh" -P embed_templates.cmake
+# cmake -DOUTPUT=x.cpp -DFILES="a.cuh;b.cuh" -DHOST=host_check.hpp -P embed_templates.cmake
 # Writes the template files as string constants, by their plain file names.
 set(text "// Written by embed_templates.cmake from templates/.\n#include \"coder/templates.hpp\"\n\n")
 string(APPEND text "namespace mtmc::coder {\n\nconst std::vector<TemplateFile>& template_files() {\n")
@@ -8,5 +8,13 @@ foreach(file ${FILES})
   file(READ ${file} content)
   string(APPEND text "      {\"${name}\", R\"cuda(${content})cuda\"},\n")
 endforeach()
-string(APPEND text "  };\n  return files;\n}\n\n}  // namespace mtmc::coder\n")
+string(APPEND text "  };\n  return files;\n}\n\n")
+# Longer literals than some compilers take are cut in two by the preprocessor's concatenation.
+file(READ ${HOST} content)
+string(LENGTH "${content}" length)
+math(EXPR half "${length} / 2")
+string(SUBSTRING "${content}" 0 ${half} first)
+string(SUBSTRING "${content}" ${half} -1 second)
+string(APPEND text "std::string_view host_check_text() {\n  return R\"cuda(${first})cuda\"\n         R\"cuda(${second})cuda\";\n}\n\n")
+string(APPEND text "}  // namespace mtmc::coder\n")
 file(WRITE ${OUTPUT} "${text}")

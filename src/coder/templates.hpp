@@ -15,6 +15,8 @@ struct TemplateFile {
 
 // All of them; a file comes after those that it includes.
 const std::vector<TemplateFile>& template_files();
+// templates/host_check.hpp: the host side of exported files.
+std::string_view host_check_text();
 // The named files and what they include, in that order.
 std::vector<TemplateFile> template_closure(const std::set<std::string>& names);
 

@@ -24,7 +24,7 @@ struct Case {
 std::vector<Case> make_cases(const op::Operator& op, double small_operations);
 
 // Largest honest distance from the reference:
-//   16 * u(compute) * error  +  2 * u(stored) * |value|  +  smallest normal of the stored type
+//   16 * u(compute) * error  +  2 * u(stored) * |value|  +  smallest step of the stored type
 // u is the unit roundoff; `error` is the reference's first-order bound, which holds the reduction length. Integers
 // and bools compare exactly.
 double tolerance(op::DType stored, const op::ReferenceValue& reference);

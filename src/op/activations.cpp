@@ -1,5 +1,5 @@
-// PyTorch's activation functions (torch.nn.functional), each one map. Formulas are those of its documentation, written
-// so that no intermediate overflows where the result does not.
+// PyTorch's activation functions (torch.nn.functional), each one map. Formulas are those of its
+// documentation, written so that no intermediate overflows where the result does not.
 #include <cmath>
 
 #include "op/emitter.hpp"
@@ -19,7 +19,8 @@ InferResult infer_activation(const Call& call) {
 
 InferResult infer_number(const Call& call) {
   auto inferred = infer_activation(call);
-  if (inferred && call.value("input").dtype == DType::boolean) return bad_input("needs numbers, got bool");
+  if (inferred && call.value("input").dtype == DType::boolean)
+    return bad_input("needs numbers, got bool");
   if (inferred) (*inferred)[0].dtype = call.value("input").dtype;
   return inferred;
 }
@@ -39,7 +40,9 @@ Row activation(std::string name, std::string signature, Formula formula,
   return row;
 }
 
-Scalar sigmoid(const Scalar& x) { return call(Function::reciprocal, num(1) + exp(call(Function::neg, x))); }
+Scalar sigmoid(const Scalar& x) {
+  return call(Function::reciprocal, num(1) + exp(call(Function::neg, x)));
+}
 Scalar relu6(const Scalar& x) { return min(max(x, num(0)), num(6)); }
 // log(1 + exp(x)) without overflow.
 Scalar stable_softplus(const Scalar& x) {
@@ -69,7 +72,8 @@ std::vector<Row> activation_rows() {
   });
   add("selu", "input", [](const Scalar& x, const Call&) {
     return num(1.0507009873554804934193349852946) *
-           select(greater(x, num(0)), x, num(1.6732632423543772848170429916717) * call(Function::expm1, x));
+           select(greater(x, num(0)), x,
+                  num(1.6732632423543772848170429916717) * call(Function::expm1, x));
   });
   add("celu", "input, alpha: number = 1", [](const Scalar& x, const Call& c) {
     const Scalar alpha = num(*c.number("alpha"));
@@ -85,26 +89,30 @@ std::vector<Row> activation_rows() {
       return bad_input("approximate must be 'none' or 'tanh', not '" + word.substr(0, 64) + "'");
     return infer_activation(c);
   };
-  add("silu", "input", [](const Scalar& x, const Call&) { return x * sigmoid(x); },
+  add(
+      "silu", "input", [](const Scalar& x, const Call&) { return x * sigmoid(x); },
       std::vector<std::string>{"swish"});
   add("sigmoid", "input", [](const Scalar& x, const Call&) { return sigmoid(x); });
   add("tanh", "input", [](const Scalar& x, const Call&) { return call(Function::tanh, x); });
-  add("softplus", "input, beta: number = 1, threshold: number = 20", [](const Scalar& x, const Call& c) {
-    const Scalar beta = num(*c.number("beta"));
-    const Scalar scaled = *c.number("beta") == 1 ? x : beta * x;
-    const Scalar soft = stable_softplus(scaled);
-    return select(greater(scaled, num(*c.number("threshold"))), x,
-                  *c.number("beta") == 1 ? soft : soft / beta);
-  });
+  add("softplus", "input, beta: number = 1, threshold: number = 20",
+      [](const Scalar& x, const Call& c) {
+        const Scalar beta = num(*c.number("beta"));
+        const Scalar scaled = *c.number("beta") == 1 ? x : beta * x;
+        const Scalar soft = stable_softplus(scaled);
+        return select(greater(scaled, num(*c.number("threshold"))), x,
+                      *c.number("beta") == 1 ? soft : soft / beta);
+      });
   add("softsign", "input", [](const Scalar& x, const Call&) { return x / (num(1) + abs(x)); });
-  add("hardtanh", "input, min_val: number = -1, max_val: number = 1", [](const Scalar& x, const Call& c) {
-    return min(max(x, num(*c.number("min_val"))), num(*c.number("max_val")));
-  });
-  add("hardsigmoid", "input", [](const Scalar& x, const Call&) { return relu6(x + num(3)) / num(6); });
-  add("hardswish", "input", [](const Scalar& x, const Call&) { return x * relu6(x + num(3)) / num(6); });
-  add("mish", "input", [](const Scalar& x, const Call&) {
-    return x * call(Function::tanh, stable_softplus(x));
-  });
+  add("hardtanh", "input, min_val: number = -1, max_val: number = 1",
+      [](const Scalar& x, const Call& c) {
+        return min(max(x, num(*c.number("min_val"))), num(*c.number("max_val")));
+      });
+  add("hardsigmoid", "input",
+      [](const Scalar& x, const Call&) { return relu6(x + num(3)) / num(6); });
+  add("hardswish", "input",
+      [](const Scalar& x, const Call&) { return x * relu6(x + num(3)) / num(6); });
+  add("mish", "input",
+      [](const Scalar& x, const Call&) { return x * call(Function::tanh, stable_softplus(x)); });
   add("logsigmoid", "input", [](const Scalar& x, const Call&) {
     return min(x, num(0)) - call(Function::log1p, exp(call(Function::neg, abs(x))));
   });
@@ -115,7 +123,8 @@ std::vector<Row> activation_rows() {
     const Scalar l = num(*c.number("lambd"));
     return select(greater(x, l), x - l, select(less(x, call(Function::neg, l)), x + l, num(0)));
   });
-  add("tanhshrink", "input", [](const Scalar& x, const Call&) { return x - call(Function::tanh, x); });
+  add("tanhshrink", "input",
+      [](const Scalar& x, const Call&) { return x - call(Function::tanh, x); });
   add("threshold", "input, threshold: number, value: number", [](const Scalar& x, const Call& c) {
     return select(greater(x, num(*c.number("threshold"))), x, num(*c.number("value")));
   });

@@ -77,8 +77,10 @@ Polynomial times(const Polynomial& a, const Polynomial& b) {
       m.insert(m.end(), mb.begin(), mb.end());
       std::sort(m.begin(), m.end(), AtomOrder{});
       std::int64_t c = 0;
-      if (__builtin_mul_overflow(ca, cb, &c)) out.ok = false;
-      else out.add(m, c);
+      if (__builtin_mul_overflow(ca, cb, &c))
+        out.ok = false;
+      else
+        out.add(m, c);
     }
   return out;
 }
@@ -97,8 +99,10 @@ bool split(const Polynomial& p, const Polynomial& d, Polynomial& quotient, Polyn
       if (!divides) break;
       left.erase(it);
     }
-    if (divides) quotient.add(left, c / dc);
-    else rest.add(m, c);
+    if (divides)
+      quotient.add(left, c / dc);
+    else
+      rest.add(m, c);
   }
   return true;
 }
@@ -116,8 +120,10 @@ Expr build(const Polynomial& p) {
         term = first ? factor : Expr::make(Kind::mul, {term, factor});
         first = false;
       }
-      if (!sum) sum = term;
-      else sum = Expr::make(c < 0 ? Kind::sub : Kind::add, {*sum, term});
+      if (!sum)
+        sum = term;
+      else
+        sum = Expr::make(c < 0 ? Kind::sub : Kind::add, {*sum, term});
     }
   return sum.value_or(Expr(0));
 }
@@ -142,8 +148,10 @@ Polynomial divide(const Expr& e) {
 
 Polynomial expand(const Expr& e) {
   switch (e.kind()) {
-    case Kind::constant: return constant(e.value());
-    case Kind::symbol: return atom(e);
+    case Kind::constant:
+      return constant(e.value());
+    case Kind::symbol:
+      return atom(e);
     case Kind::add:
     case Kind::sub: {
       Polynomial p = expand(e.args()[0]);
@@ -155,10 +163,13 @@ Polynomial expand(const Expr& e) {
       merge(p, expand(e.args()[0]), -1);
       return p;
     }
-    case Kind::mul: return times(expand(e.args()[0]), expand(e.args()[1]));
+    case Kind::mul:
+      return times(expand(e.args()[0]), expand(e.args()[1]));
     case Kind::div:
-    case Kind::mod: return divide(e);
-    default: break;
+    case Kind::mod:
+      return divide(e);
+    default:
+      break;
   }
   std::vector<Expr> args;
   for (const auto& a : e.args()) args.push_back(simplify(a));

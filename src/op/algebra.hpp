@@ -1,5 +1,6 @@
-// Canonical forms of shape and index expressions, so that equal extents compare equal and index maps
-// stay short: sums of products of atoms (symbols and what is not polynomial), like terms collected.
+// Canonical forms of shape and index expressions, so that equal extents compare equal and index
+// maps stay short: sums of products of atoms (symbols and what is not polynomial), like terms
+// collected.
 #pragma once
 
 #include <optional>

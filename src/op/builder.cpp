@@ -1,5 +1,5 @@
-// Checks are made where something enters: names, extents, strides, operands and attributes against the
-// signature, inference's answer. An Operator that leaves here can be lowered.
+// Checks are made where something enters: names, extents, strides, operands and attributes against
+// the signature, inference's answer. An Operator that leaves here can be lowered.
 #include "op/builder.hpp"
 
 #include <fmt/format.h>
@@ -18,16 +18,23 @@ using Kind = Parameter::Kind;
 
 bool fits(Kind kind, const Attribute& a) {
   switch (kind) {
-    case Kind::integer: return std::holds_alternative<Expr>(a);
-    case Kind::number: return std::holds_alternative<double>(a);
-    case Kind::flag: return std::holds_alternative<bool>(a);
-    case Kind::word: return std::holds_alternative<std::string>(a);
-    case Kind::shape: return std::holds_alternative<std::vector<Expr>>(a);
+    case Kind::integer:
+      return std::holds_alternative<Expr>(a);
+    case Kind::number:
+      return std::holds_alternative<double>(a);
+    case Kind::flag:
+      return std::holds_alternative<bool>(a);
+    case Kind::word:
+      return std::holds_alternative<std::string>(a);
+    case Kind::shape:
+      return std::holds_alternative<std::vector<Expr>>(a);
     case Kind::padding:
       return std::holds_alternative<std::vector<Expr>>(a) || std::holds_alternative<std::string>(a);
-    case Kind::dtype: return std::holds_alternative<DType>(a);
+    case Kind::dtype:
+      return std::holds_alternative<DType>(a);
     case Kind::tensor:
-    case Kind::tensors: break;
+    case Kind::tensors:
+      break;
   }
   return false;
 }
@@ -58,7 +65,8 @@ int Builder::value_named(std::string_view name) const {
 Result<std::int64_t> Builder::whole(const Expr& e) const { return e.evaluate(binding_); }
 
 Result<void> Builder::add_dim(const std::string& name, std::int64_t value) {
-  if (!valid_name(name)) return bad_input(fmt::format("'{}' is no name for a dim", name.substr(0, 80)));
+  if (!valid_name(name))
+    return bad_input(fmt::format("'{}' is no name for a dim", name.substr(0, 80)));
   if (binding_.count(name)) return bad_input(fmt::format("dim '{}' is bound twice", name));
   if (value < 1 || value > kMaxElements)
     return bad_input(fmt::format("dim '{}' is {}; it must be between 1 and 2^40", name, value));
@@ -67,7 +75,7 @@ Result<void> Builder::add_dim(const std::string& name, std::int64_t value) {
   return {};
 }
 
-Result<void> Builder::check_shape(const std::vector<Expr>& shape, DType dtype) const {
+Result<void> Builder::check_shape(const std::vector<Expr>& shape) const {
   if (shape.size() > kMaxRank)
     return bad_input(fmt::format("{} dimensions; at most {}", shape.size(), kMaxRank));
   std::int64_t elements = 1;
@@ -75,11 +83,11 @@ Result<void> Builder::check_shape(const std::vector<Expr>& shape, DType dtype) c
     const auto v = e.evaluate(binding_);
     if (!v) return tl::unexpected<Error>(v.error());
     if (*v < 1)
-      return bad_input(fmt::format("extent {} is {}; every extent must be at least 1", e.text(), *v));
+      return bad_input(
+          fmt::format("extent {} is {}; every extent must be at least 1", e.text(), *v));
     if (__builtin_mul_overflow(elements, *v, &elements) || elements > kMaxElements)
       return bad_input("more than 2^40 elements");
   }
-  (void)dtype;  // the widest type has 8 bytes: 2^43 at most
   return {};
 }
 
@@ -89,10 +97,11 @@ Result<int> Builder::add_input(Value input) {
   if (value_named(input.name) >= 0 || binding_.count(input.name))
     return bad_input(fmt::format("'{}' has a meaning already", input.name));
   if (!op_.nodes.empty()) return internal_error("an input after a node");
-  if (op_.values.size() >= kMaxNodes) return bad_input(fmt::format("more than {} inputs", kMaxNodes));
+  if (op_.values.size() >= kMaxNodes)
+    return bad_input(fmt::format("more than {} inputs", kMaxNodes));
   for (auto& e : input.shape) e = simplify(e);
   for (auto& e : input.strides) e = simplify(e);
-  if (auto ok = check_shape(input.shape, input.dtype); !ok)
+  if (auto ok = check_shape(input.shape); !ok)
     return tl::unexpected<Error>(ok.error().with(fmt::format("input '{}'", input.name)));
   if (!input.strides.empty()) {
     if (input.strides.size() != input.shape.size())
@@ -125,12 +134,15 @@ Result<int> Builder::add_input(Value input) {
   if (d.kind == Distribution::Kind::normal && d.b < 0)
     return bad_input(fmt::format("input '{}': deviation {} is negative", input.name, d.b));
   if (d.kind == Distribution::Kind::uniform && d.b < d.a)
-    return bad_input(fmt::format("input '{}': uniform from {} to {} is empty", input.name, d.a, d.b));
+    return bad_input(
+        fmt::format("input '{}': uniform from {} to {} is empty", input.name, d.a, d.b));
   if (d.kind == Distribution::Kind::randint &&
       (d.b <= d.a || std::trunc(d.a) != d.a || std::trunc(d.b) != d.b || d.b - d.a > 0x1p32 ||
        std::fabs(d.a) > 0x1p52))
-    return bad_input(fmt::format("input '{}': randint({}, {}) needs whole numbers, low below high, at "
-                                 "most 2^32 apart", input.name, d.a, d.b));
+    return bad_input(
+        fmt::format("input '{}': randint({}, {}) needs whole numbers, low below high, at "
+                    "most 2^32 apart",
+                    input.name, d.a, d.b));
   if (input.role == Role::intermediate) return internal_error("an input's role is intermediate");
   op_.values.push_back(std::move(input));
   return static_cast<int>(op_.values.size()) - 1;
@@ -154,27 +166,33 @@ Result<void> Builder::check_node(const Row& row, Node& node) const {
     if (node.operands.size() > 1024) return bad_input("takes at most 1024 tensors");
   } else {
     if (node.operands.size() > tensors.size())
-      return bad_input(fmt::format("takes {} operand(s), not {}", tensors.size(), node.operands.size()));
+      return bad_input(
+          fmt::format("takes {} operand(s), not {}", tensors.size(), node.operands.size()));
     while (!node.operands.empty() && std::holds_alternative<Absent>(node.operands.back()))
       node.operands.pop_back();
     for (std::size_t k = 0; k < tensors.size(); ++k) {
-      const bool absent = k >= node.operands.size() || std::holds_alternative<Absent>(node.operands[k]);
+      const bool absent =
+          k >= node.operands.size() || std::holds_alternative<Absent>(node.operands[k]);
       if (absent && tensors[k]->required)
-        return bad_input(fmt::format("operand '{}' is missing; {}({})", tensors[k]->name, row.name, row.signature));
+        return bad_input(fmt::format("operand '{}' is missing; {}({})", tensors[k]->name, row.name,
+                                     row.signature));
     }
   }
   for (auto it = node.attributes.begin(); it != node.attributes.end();) {
     const auto p = std::find_if(parameters.begin(), parameters.end(),
                                 [&](const Parameter& q) { return q.name == it->first; });
     if (p == parameters.end() || p->kind == Kind::tensor || p->kind == Kind::tensors)
-      return bad_input(fmt::format("has no attribute '{}'; {}({})", it->first.substr(0, 64), row.name, row.signature));
+      return bad_input(fmt::format("has no attribute '{}'; {}({})", it->first.substr(0, 64),
+                                   row.name, row.signature));
     if (!fits(p->kind, it->second))
       return bad_input(fmt::format("attribute '{}' must be a {}", p->name, name_of(p->kind)));
     if (const auto* word = std::get_if<std::string>(&it->second)) {
       const bool plain = word->size() <= 256 && std::all_of(word->begin(), word->end(), [](char c) {
-        return c >= ' ' && c <= '~' && c != '\'' && c != '"';
-      });
-      if (!plain) return bad_input(fmt::format("attribute '{}' is no plain word of at most 256 characters", p->name));
+                           return c >= ' ' && c <= '~' && c != '\'' && c != '"';
+                         });
+      if (!plain)
+        return bad_input(
+            fmt::format("attribute '{}' is no plain word of at most 256 characters", p->name));
     }
     const auto check = [&](Expr& e) -> Result<void> {
       e = simplify(e);
@@ -188,15 +206,18 @@ Result<void> Builder::check_node(const Row& row, Node& node) const {
       if (auto ok = check(*e); !ok) return ok;
     if (auto* list = std::get_if<std::vector<Expr>>(&it->second)) {
       if (list->size() > kMaxRank)
-        return bad_input(fmt::format("attribute '{}' has {} entries; at most {}", p->name, list->size(), kMaxRank));
+        return bad_input(fmt::format("attribute '{}' has {} entries; at most {}", p->name,
+                                     list->size(), kMaxRank));
       for (auto& e : *list)
         if (auto ok = check(e); !ok) return ok;
     }
     it = p->fallback && *p->fallback == it->second ? node.attributes.erase(it) : std::next(it);
   }
   for (const auto& p : parameters)
-    if (p.required && p.kind != Kind::tensor && p.kind != Kind::tensors && !node.attributes.count(p.name))
-      return bad_input(fmt::format("attribute '{}' is missing; {}({})", p.name, row.name, row.signature));
+    if (p.required && p.kind != Kind::tensor && p.kind != Kind::tensors &&
+        !node.attributes.count(p.name))
+      return bad_input(
+          fmt::format("attribute '{}' is missing; {}({})", p.name, row.name, row.signature));
   return {};
 }
 
@@ -204,13 +225,15 @@ Result<std::vector<int>> Builder::add_node(Node node, const std::vector<std::str
   const Row* row = find_row(node.op);
   if (!row) return bad_input(fmt::format("unknown operator '{}'", node.op.substr(0, 80)));
   node.op = row->name;
-  if (op_.nodes.size() >= kMaxNodes) return bad_input(fmt::format("more than {} operators", kMaxNodes));
+  if (op_.nodes.size() >= kMaxNodes)
+    return bad_input(fmt::format("more than {} operators", kMaxNodes));
   const auto fail = [&](const Error& e) { return tl::unexpected<Error>(e.with(row->name)); };
   if (auto ok = check_node(*row, node); !ok) return fail(ok.error());
   const auto inferred = row->infer(Call(*row, node, op_.values, binding_));
   if (!inferred) return fail(inferred.error());
   if (names.size() > inferred->size() || names.empty())
-    return fail(bad_input(fmt::format("gives {} result(s), not {}", inferred->size(), names.size())).value());
+    return fail(bad_input(fmt::format("gives {} result(s), not {}", inferred->size(), names.size()))
+                    .value());
 
   node.results.clear();
   const std::size_t before = op_.values.size();
@@ -220,12 +243,14 @@ Result<std::vector<int>> Builder::add_node(Node node, const std::vector<std::str
     value.name = names[k].empty() ? own : names[k];
     const bool anonymous = value.name == own && names.size() == 1;
     std::string trouble;
-    if (!anonymous && !valid_name(value.name)) trouble = fmt::format("'{}' is no name for a result", value.name.substr(0, 80));
-    else if (value_named(value.name) >= 0 || binding_.count(value.name)) trouble = fmt::format("'{}' has a meaning already", value.name);
+    if (!anonymous && !valid_name(value.name))
+      trouble = fmt::format("'{}' is no name for a result", value.name.substr(0, 80));
+    else if (value_named(value.name) >= 0 || binding_.count(value.name))
+      trouble = fmt::format("'{}' has a meaning already", value.name);
     if (trouble.empty()) {
       value.dtype = (*inferred)[k].dtype;
       for (const auto& e : (*inferred)[k].shape) value.shape.push_back(simplify(e));
-      if (auto ok = check_shape(value.shape, value.dtype); !ok) trouble = ok.error().message;
+      if (auto ok = check_shape(value.shape); !ok) trouble = ok.error().message;
     }
     if (!trouble.empty()) {
       op_.values.resize(before);
@@ -260,9 +285,11 @@ Result<Operator> Builder::finish(std::vector<int> outputs, int* offender) {
   op_.outputs = outputs.empty() ? default_outputs(op_) : std::move(outputs);
   std::set<int> distinct;
   for (int v : op_.outputs) {
-    if (v < 0 || v >= static_cast<int>(op_.values.size())) return internal_error("an output is no value");
+    if (v < 0 || v >= static_cast<int>(op_.values.size()))
+      return internal_error("an output is no value");
     const auto& name = op_.values[static_cast<std::size_t>(v)].name;
-    if (v < op_.inputs()) return at(v, fmt::format("output '{}' is an input; nothing computes it", name));
+    if (v < op_.inputs())
+      return at(v, fmt::format("output '{}' is an input; nothing computes it", name));
     if (!distinct.insert(v).second) return at(v, fmt::format("output '{}' is listed twice", name));
   }
   std::vector<bool> used(op_.values.size());
@@ -272,11 +299,28 @@ Result<Operator> Builder::finish(std::vector<int> outputs, int* offender) {
       if (const int* v = std::get_if<int>(&operand)) used[static_cast<std::size_t>(*v)] = true;
   for (int v = 0; v < op_.inputs(); ++v)
     if (!used[static_cast<std::size_t>(v)])
-      return at(v, fmt::format("input '{}' is never used", op_.values[static_cast<std::size_t>(v)].name));
+      return at(
+          v, fmt::format("input '{}' is never used", op_.values[static_cast<std::size_t>(v)].name));
   for (const auto& node : op_.nodes)
     if (std::none_of(node.results.begin(), node.results.end(),
                      [&](int v) { return used[static_cast<std::size_t>(v)]; }))
-      return at(node.results[0], fmt::format("'{}' is never used", op_.values[static_cast<std::size_t>(node.results[0])].name));
+      return at(node.results[0],
+                fmt::format("'{}' is never used",
+                            op_.values[static_cast<std::size_t>(node.results[0])].name));
+  std::set<std::string> mentioned;
+  const auto see = [&](const Expr& e) { mentioned.merge(e.symbols()); };
+  for (int v = 0; v < op_.inputs(); ++v) {
+    for (const auto& e : op_.values[static_cast<std::size_t>(v)].shape) see(e);
+    for (const auto& e : op_.values[static_cast<std::size_t>(v)].strides) see(e);
+  }
+  for (const auto& node : op_.nodes)
+    for (const auto& [name, attribute] : node.attributes) {
+      if (const auto* e = std::get_if<Expr>(&attribute)) see(*e);
+      if (const auto* list = std::get_if<std::vector<Expr>>(&attribute))
+        for (const auto& e : *list) see(e);
+    }
+  for (const auto& [name, value] : op_.dims)
+    if (!mentioned.count(name)) return bad_input(fmt::format("dim '{}' is never used", name));
   return std::move(op_);
 }
 

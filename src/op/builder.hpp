@@ -1,6 +1,6 @@
-// The one way an Operator comes to be: inputs, then nodes, each checked against its row and inferred.
-// The text parser, the JSON reader and rebind all build through it, so that nothing is checked twice
-// or by one of them only.
+// The one way an Operator comes to be: inputs, then nodes, each checked against its row and
+// inferred. The text parser, the JSON reader and rebind all build through it, so that nothing is
+// checked twice or by one of them only.
 #pragma once
 
 #include <string>
@@ -43,7 +43,7 @@ class Builder {
   Result<std::int64_t> whole(const Expr& e) const;
 
  private:
-  Result<void> check_shape(const std::vector<Expr>& shape, DType dtype) const;
+  Result<void> check_shape(const std::vector<Expr>& shape) const;
   Result<void> check_node(const Row& row, Node& node) const;
 
   Operator op_;

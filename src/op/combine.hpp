@@ -39,9 +39,13 @@ struct Combined {
         if (count > 0) error += unit * std::fabs(value);
         break;
       case Combiner::max:
-      case Combiner::argmax: better(v, e, 1); break;
+      case Combiner::argmax:
+        better(v, e, 1);
+        break;
       case Combiner::min:
-      case Combiner::argmin: better(v, e, -1); break;
+      case Combiner::argmin:
+        better(v, e, -1);
+        break;
     }
     ++count;
   }
@@ -49,7 +53,8 @@ struct Combined {
   void finish(Combiner combiner, double unit, double relative) {
     switch (combiner) {
       case Combiner::sum:
-        error += (count > 1 ? std::sqrt(static_cast<double>(count)) * unit : 0) * magnitude + relative * magnitude;
+        error += (count > 1 ? std::sqrt(static_cast<double>(count)) * unit : 0) * magnitude +
+                 relative * magnitude;
         break;
       case Combiner::max:
       case Combiner::min: {
@@ -60,19 +65,24 @@ struct Combined {
       case Combiner::argmax:
       case Combiner::argmin: {
         const double sign = combiner == Combiner::argmax ? 1 : -1;
-        const bool certain = error == 0 || std::isnan(value) || magnitude < sign * value - best_error;
+        const bool certain =
+            error == 0 || std::isnan(value) || magnitude < sign * value - best_error;
         value = static_cast<double>(position);
         error = certain ? 0 : static_cast<double>(count);
         break;
       }
-      default: break;
+      default:
+        break;
     }
-    if (!std::isfinite(value)) error = 0;
-    else if (std::isnan(error)) error = std::numeric_limits<double>::infinity();
+    if (!std::isfinite(value))
+      error = 0;
+    else if (std::isnan(error))
+      error = std::numeric_limits<double>::infinity();
   }
 
  private:
-  // The first best term wins; a NaN wins over all. `magnitude` keeps the most that any other term may really be.
+  // The first best term wins; a NaN wins over all. `magnitude` keeps the most that any other term
+  // may really be.
   void better(double v, double e, double sign) {
     error = std::max(error, e);
     if (count == 0 || (std::isnan(v) && !std::isnan(value)) || sign * v > sign * value) {

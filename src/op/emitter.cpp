@@ -1,5 +1,6 @@
-// Broadcasting becomes an index map: an operand's dimension is indexed by the axis of the result that
-// it lines up with, or by 0 where it is stretched. Which it is, is decided at the stated binding.
+// Broadcasting becomes an index map: an operand's dimension is indexed by the axis of the result
+// that it lines up with, or by 0 where it is stretched. Which it is, is decided at the stated
+// binding.
 #include "op/emitter.hpp"
 
 #include <fmt/format.h>
@@ -35,6 +36,8 @@ Scalar Emitter::operand(std::string_view name, std::vector<Expr> at) const {
 
 Scalar Emitter::value_at(int value, std::vector<Expr> at, std::optional<Expr> guard,
                          double otherwise) const {
+  if (const auto number = growing_.number_of.find(value); number != growing_.number_of.end())
+    return Scalar::index(number->second);
   const int tensor = growing_.tensor_of[static_cast<std::size_t>(value)];
   MTMC_CHECK(tensor >= 0, "a value is used before it is lowered");
   for (auto& e : at) e = simplify(e);
@@ -57,8 +60,8 @@ Scalar Emitter::broadcast_value(int value, const std::vector<Expr>& shape) const
   const std::size_t shift = shape.size() - mine.size();
   std::vector<Expr> at;
   for (std::size_t d = 0; d < mine.size(); ++d) {
-    const bool stretched = mine[d].is_constant(1) ||
-                           call_.at_binding(mine[d]) != call_.at_binding(shape[shift + d]);
+    const bool stretched =
+        mine[d].is_constant(1) || call_.at_binding(mine[d]) != call_.at_binding(shape[shift + d]);
     at.push_back(stretched ? Expr(0) : axis_i(shift + d));
   }
   return value_at(value, std::move(at));

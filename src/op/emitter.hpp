@@ -2,6 +2,7 @@
 // op/primitive.hpp says: "_i0".. parallel, "_r0".. reduced.
 #pragma once
 
+#include <map>
 #include <string_view>
 #include <vector>
 
@@ -17,7 +18,8 @@ std::vector<Expr> axes_i(std::size_t count);
 // A lowering as it grows, with the tensor that stands for each value.
 struct Growing {
   Lowering lowering;
-  std::vector<int> tensor_of;  // by value; -1: not lowered yet
+  std::vector<int> tensor_of;     // by value; -1: not lowered yet
+  std::map<int, Expr> number_of;  // values that are dims used as numbers: read as such, not loaded
 };
 
 class Emitter {
@@ -34,7 +36,9 @@ class Emitter {
   const Call& call() const { return call_; }
   bool wants(std::size_t k) const { return k < call_.node().results.size(); }
   Target result(std::size_t k = 0) const;  // REQUIRES: wants(k)
-  static Target temporary(DType dtype, std::vector<Expr> shape) { return {-1, dtype, std::move(shape)}; }
+  static Target temporary(DType dtype, std::vector<Expr> shape) {
+    return {-1, dtype, std::move(shape)};
+  }
   // A statistic of operand `name`: in its compute type.
   Target statistic(std::string_view name, std::vector<Expr> shape) const;
 

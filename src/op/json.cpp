@@ -1,12 +1,14 @@
-// The JSON form. It is read as hostile input: every field's type, every count and every name is checked here or by the
-// builder, which infers all shapes again; nothing in the form is believed.
+// The JSON form. It is read as hostile input: every field's type, every count and every name is
+// checked here or by the builder, which infers all shapes again; nothing in the form is believed.
 //
 //   {"dims": [["M", 64]], "precision": "exact",
-//    "inputs": [{"name": "x", "dtype": "f32", "shape": ["M", 8], "role": "weight", "strides": [8, 1],
+//    "inputs": [{"name": "x", "dtype": "f32", "shape": ["M", 8], "role": "weight", "strides": [8,
+//    1],
 //                "distribution": {"kind": "normal", "a": 0, "b": 1}}],
-//    "nodes": [{"op": "softmax", "operands": ["x", 2.5, null], "attributes": {"dim": -1}, "results": ["y"]}],
-//    "outputs": ["y"]}
-// Extents and whole numbers are numbers or expressions as text; numbers without JSON form are "inf", "-inf", "nan".
+//    "nodes": [{"op": "softmax", "operands": ["x", 2.5, null], "attributes": {"dim": -1},
+//    "results": ["y"]}], "outputs": ["y"]}
+// Extents and whole numbers are numbers or expressions as text; numbers without JSON form are
+// "inf", "-inf", "nan".
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -25,7 +27,8 @@ using nlohmann::json;
 constexpr std::size_t kMaxEntries = 4096;
 constexpr std::array<std::string_view, 4> kRoles = {"input", "weight", "inout", "intermediate"};
 constexpr std::array<std::string_view, 4> kPrecisions = {"exact", "tf32", "bf16x3", "tf32x3"};
-constexpr std::array<std::string_view, 4> kDistributions = {"normal", "uniform", "randint", "constant"};
+constexpr std::array<std::string_view, 4> kDistributions = {"normal", "uniform", "randint",
+                                                            "constant"};
 
 json number_json(double v) {
   if (std::isnan(v)) return "nan";
@@ -60,7 +63,8 @@ Result<const json*> member(const json& object, const char* key, std::string_view
 Result<std::string> text_of(const json& value, std::string_view where) {
   if (!value.is_string()) return wrong(where, "a text", value);
   const auto& text = value.get_ref<const std::string&>();
-  if (text.size() > 1024) return bad_input(fmt::format("json: {} has {} characters; at most 1024", where, text.size()));
+  if (text.size() > 1024)
+    return bad_input(fmt::format("json: {} has {} characters; at most 1024", where, text.size()));
   return text;
 }
 
@@ -68,12 +72,15 @@ Result<const json*> list_of(const json& object, const char* key, std::string_vie
   auto value = member(object, key, where);
   if (!value) return value;
   if (!(*value)->is_array()) return wrong(fmt::format("'{}' of {}", key, where), "a list", **value);
-  if ((*value)->size() > kMaxEntries) return bad_input(fmt::format("json: '{}' of {} has {} entries; at most {}", key, where, (*value)->size(), kMaxEntries));
+  if ((*value)->size() > kMaxEntries)
+    return bad_input(fmt::format("json: '{}' of {} has {} entries; at most {}", key, where,
+                                 (*value)->size(), kMaxEntries));
   return value;
 }
 
 template <std::size_t N>
-Result<std::size_t> word_of(const json& value, const std::array<std::string_view, N>& words, std::string_view where) {
+Result<std::size_t> word_of(const json& value, const std::array<std::string_view, N>& words,
+                            std::string_view where) {
   auto text = text_of(value, where);
   if (!text) return tl::unexpected<Error>(text.error());
   const auto found = std::find(words.begin(), words.end(), *text);
@@ -85,7 +92,8 @@ Result<std::size_t> word_of(const json& value, const std::array<std::string_view
 
 Result<std::int64_t> integer_of(const json& value, std::string_view where) {
   if (!value.is_number_integer()) return wrong(where, "a whole number", value);
-  if (value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{1} << 62) return bad_input(fmt::format("json: {} is too large", where));
+  if (value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{1} << 62)
+    return bad_input(fmt::format("json: {} is too large", where));
   return value.get<std::int64_t>();
 }
 
@@ -104,7 +112,8 @@ Result<Expr> whole_of(const json& value, std::string_view where) {
 
 Result<std::vector<Expr>> wholes_of(const json& value, std::string_view where) {
   if (!value.is_array()) return wrong(where, "a list", value);
-  if (value.size() > 64) return bad_input(fmt::format("json: {} has {} entries; at most 64", where, value.size()));
+  if (value.size() > 64)
+    return bad_input(fmt::format("json: {} has {} entries; at most 64", where, value.size()));
   std::vector<Expr> out;
   for (const auto& item : value) {
     auto e = whole_of(item, where);
@@ -138,19 +147,25 @@ Result<Attribute> attribute_of(const json& value, Parameter::Kind kind, std::str
     return Attribute(*made);
   };
   switch (kind) {
-    case Parameter::Kind::integer: return as_attribute(whole_of(value, where));
-    case Parameter::Kind::number: return as_attribute(number_of(value, where));
-    case Parameter::Kind::word: return as_attribute(text_of(value, where));
-    case Parameter::Kind::dtype: return as_attribute(dtype_of(value, where));
+    case Parameter::Kind::integer:
+      return as_attribute(whole_of(value, where));
+    case Parameter::Kind::number:
+      return as_attribute(number_of(value, where));
+    case Parameter::Kind::word:
+      return as_attribute(text_of(value, where));
+    case Parameter::Kind::dtype:
+      return as_attribute(dtype_of(value, where));
     case Parameter::Kind::flag:
       if (value.is_boolean()) return Attribute(value.get<bool>());
       return wrong(where, "true or false", value);
     case Parameter::Kind::padding:
       if (value.is_string()) return as_attribute(text_of(value, where));
       return as_attribute(wholes_of(value, where));
-    case Parameter::Kind::shape: return as_attribute(wholes_of(value, where));
+    case Parameter::Kind::shape:
+      return as_attribute(wholes_of(value, where));
     case Parameter::Kind::tensor:
-    case Parameter::Kind::tensors: break;
+    case Parameter::Kind::tensors:
+      break;
   }
   return bad_input(fmt::format("json: {} is an operand, not an attribute", where));
 }
@@ -158,7 +173,8 @@ Result<Attribute> attribute_of(const json& value, Parameter::Kind kind, std::str
 Result<void> read_input(const json& form, Builder& builder) {
   if (!form.is_object()) return wrong("an input", "an object", form);
   Value value;
-  const auto name = member(form, "name", "an input"), dtype = member(form, "dtype", "an input"), shape = member(form, "shape", "an input");
+  const auto name = member(form, "name", "an input"), dtype = member(form, "dtype", "an input"),
+             shape = member(form, "shape", "an input");
   for (const auto* field : {&name, &dtype, &shape})
     if (!*field) return tl::unexpected<Error>(field->error());
   const auto name_text = text_of(**name, "an input's name");
@@ -225,7 +241,9 @@ Result<void> read_node(const json& form, Builder& builder) {
         continue;
       }
       const auto number = number_of(item, "an operand");
-      if (!number) return bad_input(fmt::format("json: operand '{}' of {} is no value above it", name.substr(0, 64), row->name));
+      if (!number)
+        return bad_input(fmt::format("json: operand '{}' of {} is no value above it",
+                                     name.substr(0, 64), row->name));
       node.operands.emplace_back(*number);
     } else {
       const auto number = number_of(item, "an operand");
@@ -236,9 +254,13 @@ Result<void> read_node(const json& form, Builder& builder) {
   if (const auto it = form.find("attributes"); it != form.end()) {
     if (!it->is_object()) return wrong("a node's attributes", "an object", *it);
     for (const auto& [key, value] : it->items()) {
-      const auto p = std::find_if(row->parameters.begin(), row->parameters.end(), [&, &k = key](const Parameter& q) { return q.name == k; });
-      if (p == row->parameters.end()) return bad_input(fmt::format("json: {} has no attribute '{}'", row->name, key.substr(0, 64)));
-      auto attribute = attribute_of(value, p->kind, fmt::format("attribute '{}' of {}", p->name, row->name));
+      const auto p = std::find_if(row->parameters.begin(), row->parameters.end(),
+                                  [&, &k = key](const Parameter& q) { return q.name == k; });
+      if (p == row->parameters.end())
+        return bad_input(
+            fmt::format("json: {} has no attribute '{}'", row->name, key.substr(0, 64)));
+      auto attribute =
+          attribute_of(value, p->kind, fmt::format("attribute '{}' of {}", p->name, row->name));
       if (!attribute) return tl::unexpected<Error>(attribute.error());
       node.attributes.emplace(p->name, std::move(*attribute));
     }
@@ -259,7 +281,8 @@ Result<void> read_node(const json& form, Builder& builder) {
 Result<Operator> read(const json& form) {
   if (!form.is_object()) return wrong("an operator", "an object", form);
   Builder builder;
-  const auto dims = list_of(form, "dims", "the operator"), inputs = list_of(form, "inputs", "the operator"),
+  const auto dims = list_of(form, "dims", "the operator"),
+             inputs = list_of(form, "inputs", "the operator"),
              nodes = list_of(form, "nodes", "the operator");
   for (const auto* list : {&dims, &inputs, &nodes})
     if (!*list) return tl::unexpected<Error>(list->error());
@@ -269,7 +292,8 @@ Result<Operator> read(const json& form) {
     if (!name) return tl::unexpected<Error>(name.error());
     const auto value = integer_of(dim[1], "a dim's value");
     if (!value) return tl::unexpected<Error>(value.error());
-    if (auto ok = builder.add_dim(*name, *value); !ok) return tl::unexpected<Error>(ok.error().with("json"));
+    if (auto ok = builder.add_dim(*name, *value); !ok)
+      return tl::unexpected<Error>(ok.error().with("json"));
   }
   if (const auto it = form.find("precision"); it != form.end()) {
     const auto precision = word_of(*it, kPrecisions, "precision");
@@ -288,7 +312,8 @@ Result<Operator> read(const json& form) {
       const auto name = text_of(item, "an output");
       if (!name) return tl::unexpected<Error>(name.error());
       outputs.push_back(builder.value_named(*name));
-      if (outputs.back() < 0) return bad_input(fmt::format("json: output '{}' is no value", name->substr(0, 64)));
+      if (outputs.back() < 0)
+        return bad_input(fmt::format("json: output '{}' is no value", name->substr(0, 64)));
     }
   }
   auto op = builder.finish(std::move(outputs));
@@ -299,29 +324,43 @@ Result<Operator> read(const json& form) {
 }  // namespace
 
 nlohmann::json to_json(const Operator& op) {
-  json form = {{"dims", json::array()}, {"inputs", json::array()}, {"nodes", json::array()}, {"outputs", json::array()},
+  json form = {{"dims", json::array()},
+               {"inputs", json::array()},
+               {"nodes", json::array()},
+               {"outputs", json::array()},
                {"precision", kPrecisions[static_cast<std::size_t>(op.precision)]}};
   const auto name = [&](int v) { return op.values[static_cast<std::size_t>(v)].name; };
   for (const auto& [dim, value] : op.dims) form["dims"].push_back(json::array({dim, value}));
   for (int v = 0; v < op.inputs(); ++v) {
     const Value& value = op.values[static_cast<std::size_t>(v)];
-    json input = {{"name", value.name}, {"dtype", name_of(value.dtype)}, {"shape", list_json(value.shape)},
+    json input = {{"name", value.name},
+                  {"dtype", name_of(value.dtype)},
+                  {"shape", list_json(value.shape)},
                   {"role", kRoles[static_cast<std::size_t>(value.role)]},
-                  {"distribution", {{"kind", kDistributions[static_cast<std::size_t>(value.distribution.kind)]},
-                                    {"a", value.distribution.a}, {"b", value.distribution.b}}}};
+                  {"distribution",
+                   {{"kind", kDistributions[static_cast<std::size_t>(value.distribution.kind)]},
+                    {"a", value.distribution.a},
+                    {"b", value.distribution.b}}}};
     if (!value.strides.empty()) input["strides"] = list_json(value.strides);
     form["inputs"].push_back(std::move(input));
   }
   for (const auto& node : op.nodes) {
     json operands = json::array(), attributes = json::object(), results = json::array();
     for (const auto& operand : node.operands) {
-      if (const int* v = std::get_if<int>(&operand)) operands.push_back(name(*v));
-      else if (const double* d = std::get_if<double>(&operand)) operands.push_back(number_json(*d));
-      else operands.push_back(nullptr);
+      if (const int* v = std::get_if<int>(&operand))
+        operands.push_back(name(*v));
+      else if (const double* d = std::get_if<double>(&operand))
+        operands.push_back(number_json(*d));
+      else
+        operands.push_back(nullptr);
     }
-    for (const auto& [key, attribute] : node.attributes) attributes[key] = attribute_json(attribute);
+    for (const auto& [key, attribute] : node.attributes)
+      attributes[key] = attribute_json(attribute);
     for (int v : node.results) results.push_back(name(v));
-    form["nodes"].push_back({{"op", node.op}, {"operands", operands}, {"attributes", attributes}, {"results", results}});
+    form["nodes"].push_back({{"op", node.op},
+                             {"operands", operands},
+                             {"attributes", attributes},
+                             {"results", results}});
   }
   for (int v : op.outputs) form["outputs"].push_back(name(v));
   return form;

@@ -1,5 +1,6 @@
-// Bodies become straight-line programs (equal subtrees once) whose steps run over a whole block of lanes, so that the cost of
-// interpreting is paid per block. Index expressions become affine forms; what is not affine stays a small tree.
+// Bodies become straight-line programs (equal subtrees once) whose steps run over a whole block of
+// lanes, so that the cost of interpreting is paid per block. Index expressions become affine forms;
+// what is not affine stays a small tree.
 #include "op/lane_program.hpp"
 
 #include <fmt/format.h>
@@ -20,7 +21,8 @@ struct IndexProgram::Tree {
 
   bool is_uniform(const Lanes& lanes) const {
     if (is_leaf) return leaf.is_uniform(lanes);
-    return std::all_of(args.begin(), args.end(), [&](const auto& a) { return a->is_uniform(lanes); });
+    return std::all_of(args.begin(), args.end(),
+                       [&](const auto& a) { return a->is_uniform(lanes); });
   }
   std::int64_t uniform(const Lanes& lanes) const;
   void evaluate(const Lanes& lanes, std::int64_t* out) const;
@@ -44,24 +46,42 @@ std::int64_t wrapped_add(std::int64_t a, std::int64_t b) {
 
 std::int64_t apply(K kind, std::int64_t a, std::int64_t b) {
   switch (kind) {
-    case K::add: return wrapped_add(a, b);
-    case K::sub: return wrapped_add(a, wrapped_mul(b, -1));
-    case K::mul: return wrapped_mul(a, b);
-    case K::div: return floor_quotient(a, b);
-    case K::mod: return wrapped_add(a, wrapped_mul(-1, wrapped_mul(b, floor_quotient(a, b))));
-    case K::ceil_div: return wrapped_mul(-1, floor_quotient(wrapped_mul(a, -1), b));
-    case K::align_up: return wrapped_mul(b, wrapped_mul(-1, floor_quotient(wrapped_mul(a, -1), b)));
-    case K::equal: return a == b;
-    case K::not_equal: return a != b;
-    case K::less: return a < b;
-    case K::less_equal: return a <= b;
-    case K::greater: return a > b;
-    case K::greater_equal: return a >= b;
-    case K::logical_and: return a != 0 && b != 0;
-    case K::logical_or: return a != 0 || b != 0;
-    case K::min: return std::min(a, b);
-    case K::max: return std::max(a, b);
-    default: return 0;
+    case K::add:
+      return wrapped_add(a, b);
+    case K::sub:
+      return wrapped_add(a, wrapped_mul(b, -1));
+    case K::mul:
+      return wrapped_mul(a, b);
+    case K::div:
+      return floor_quotient(a, b);
+    case K::mod:
+      return wrapped_add(a, wrapped_mul(-1, wrapped_mul(b, floor_quotient(a, b))));
+    case K::ceil_div:
+      return wrapped_mul(-1, floor_quotient(wrapped_mul(a, -1), b));
+    case K::align_up:
+      return wrapped_mul(b, wrapped_mul(-1, floor_quotient(wrapped_mul(a, -1), b)));
+    case K::equal:
+      return a == b;
+    case K::not_equal:
+      return a != b;
+    case K::less:
+      return a < b;
+    case K::less_equal:
+      return a <= b;
+    case K::greater:
+      return a > b;
+    case K::greater_equal:
+      return a >= b;
+    case K::logical_and:
+      return a != 0 && b != 0;
+    case K::logical_or:
+      return a != 0 || b != 0;
+    case K::min:
+      return std::min(a, b);
+    case K::max:
+      return std::max(a, b);
+    default:
+      return 0;
   }
 }
 
@@ -89,7 +109,8 @@ void IndexProgram::Tree::evaluate(const Lanes& lanes, std::int64_t* out) const {
   }
   args[0]->evaluate(lanes, out);
   if (kind == K::negate || kind == K::logical_not) {
-    for (std::size_t l = 0; l < n; ++l) out[l] = kind == K::negate ? wrapped_mul(-1, out[l]) : out[l] == 0;
+    for (std::size_t l = 0; l < n; ++l)
+      out[l] = kind == K::negate ? wrapped_mul(-1, out[l]) : out[l] == 0;
     return;
   }
   std::int64_t other[kLanes];
@@ -103,18 +124,23 @@ void IndexProgram::Tree::evaluate(const Lanes& lanes, std::int64_t* out) const {
     return;
   }
   for (std::size_t k = 1; k < args.size(); ++k) {
-    if (args[k]->is_uniform(lanes)) std::fill_n(other, n, args[k]->uniform(lanes));
-    else args[k]->evaluate(lanes, other);
+    if (args[k]->is_uniform(lanes))
+      std::fill_n(other, n, args[k]->uniform(lanes));
+    else
+      args[k]->evaluate(lanes, other);
     for (std::size_t l = 0; l < n; ++l) out[l] = apply(kind, out[l], other[l]);
   }
 }
 
-Result<IndexProgram> IndexProgram::create(const Expr& e, const std::vector<std::string>& axes, const Symbols& dims) {
+Result<IndexProgram> IndexProgram::create(const Expr& e, const std::vector<std::string>& axes,
+                                          const Symbols& dims) {
   IndexProgram p;
   p.coefficients_.assign(axes.size(), 0);
   const auto sub = [&](std::size_t k) { return create(e.args()[k], axes, dims); };
   switch (e.kind()) {
-    case K::constant: p.constant_ = e.value(); return p;
+    case K::constant:
+      p.constant_ = e.value();
+      return p;
     case K::symbol: {
       const auto axis = std::find(axes.begin(), axes.end(), e.name());
       if (axis != axes.end()) {
@@ -144,7 +170,8 @@ Result<IndexProgram> IndexProgram::create(const Expr& e, const std::vector<std::
       if (!a) return a;
       if (!b) return b;
       const auto constant = [](const IndexProgram& q) {
-        return q.trees_.empty() && std::all_of(q.coefficients_.begin(), q.coefficients_.end(), [](std::int64_t c) { return c == 0; });
+        return q.trees_.empty() && std::all_of(q.coefficients_.begin(), q.coefficients_.end(),
+                                               [](std::int64_t c) { return c == 0; });
       };
       if (constant(*a)) std::swap(*a, *b);
       if (constant(*b)) {
@@ -153,7 +180,8 @@ Result<IndexProgram> IndexProgram::create(const Expr& e, const std::vector<std::
       }
       break;
     }
-    default: break;
+    default:
+      break;
   }
   auto tree = std::make_shared<Tree>();
   tree->kind = e.kind();
@@ -163,18 +191,23 @@ Result<IndexProgram> IndexProgram::create(const Expr& e, const std::vector<std::
     if (!a) return a;
     auto leaf = std::make_shared<Tree>();
     leaf->is_leaf = true;
-    constant = constant && a->trees_.empty() && std::all_of(a->coefficients_.begin(), a->coefficients_.end(), [](std::int64_t c) { return c == 0; });
+    constant = constant && a->trees_.empty() &&
+               std::all_of(a->coefficients_.begin(), a->coefficients_.end(),
+                           [](std::int64_t c) { return c == 0; });
     leaf->leaf = std::move(*a);
     tree->args.push_back(std::move(leaf));
   }
-  if (constant) p.constant_ = tree->uniform(Lanes{1, std::vector<Lanes::AxisValue>(axes.size())});
-  else p.trees_.emplace_back(std::move(tree), 1);
+  if (constant)
+    p.constant_ = tree->uniform(Lanes{1, std::vector<Lanes::AxisValue>(axes.size())});
+  else
+    p.trees_.emplace_back(std::move(tree), 1);
   return p;
 }
 
 void IndexProgram::add_scaled(const IndexProgram& other, std::int64_t factor) {
   constant_ = wrapped_add(constant_, wrapped_mul(other.constant_, factor));
-  if (coefficients_.size() < other.coefficients_.size()) coefficients_.resize(other.coefficients_.size());
+  if (coefficients_.size() < other.coefficients_.size())
+    coefficients_.resize(other.coefficients_.size());
   for (std::size_t k = 0; k < other.coefficients_.size(); ++k)
     coefficients_[k] = wrapped_add(coefficients_[k], wrapped_mul(other.coefficients_[k], factor));
   for (const auto& [tree, c] : other.trees_) trees_.emplace_back(tree, wrapped_mul(c, factor));
@@ -183,13 +216,15 @@ void IndexProgram::add_scaled(const IndexProgram& other, std::int64_t factor) {
 bool IndexProgram::is_uniform(const Lanes& lanes) const {
   for (std::size_t k = 0; k < coefficients_.size(); ++k)
     if (coefficients_[k] != 0 && lanes.axes[k].varying) return false;
-  return std::all_of(trees_.begin(), trees_.end(), [&](const auto& t) { return t.first->is_uniform(lanes); });
+  return std::all_of(trees_.begin(), trees_.end(),
+                     [&](const auto& t) { return t.first->is_uniform(lanes); });
 }
 
 std::int64_t IndexProgram::uniform_part(const Lanes& lanes) const {
   std::int64_t sum = constant_;
   for (std::size_t k = 0; k < coefficients_.size(); ++k)
-    if (!lanes.axes[k].varying) sum = wrapped_add(sum, wrapped_mul(coefficients_[k], lanes.axes[k].uniform));
+    if (!lanes.axes[k].varying)
+      sum = wrapped_add(sum, wrapped_mul(coefficients_[k], lanes.axes[k].uniform));
   for (const auto& [tree, c] : trees_)
     if (tree->is_uniform(lanes)) sum = wrapped_add(sum, wrapped_mul(c, tree->uniform(lanes)));
   return sum;
@@ -203,7 +238,8 @@ void IndexProgram::evaluate(const Lanes& lanes, std::int64_t* out) const {
     const auto c = static_cast<std::uint64_t>(coefficients_[k]);
     if (c == 0 || !axis) continue;
     for (std::size_t l = 0; l < n; ++l)
-      out[l] = static_cast<std::int64_t>(static_cast<std::uint64_t>(out[l]) + c * static_cast<std::uint64_t>(axis[l]));
+      out[l] = static_cast<std::int64_t>(static_cast<std::uint64_t>(out[l]) +
+                                         c * static_cast<std::uint64_t>(axis[l]));
   }
   for (const auto& [tree, c] : trees_) {
     if (tree->is_uniform(lanes)) continue;
@@ -234,7 +270,8 @@ struct LaneProgram::Compiler {
     step.kind = s.kind();
     std::string key;
     bool exact = true;
-    if (s.kind() == Scalar::Kind::call || s.kind() == Scalar::Kind::select || s.kind() == Scalar::Kind::cast) {
+    if (s.kind() == Scalar::Kind::call || s.kind() == Scalar::Kind::select ||
+        s.kind() == Scalar::Kind::cast) {
       for (std::size_t k = 0; k < s.args().size(); ++k) {
         auto arg = compile(s.args()[k]);
         if (!arg) return arg;
@@ -245,9 +282,11 @@ struct LaneProgram::Compiler {
         step.function = s.function();
         exact = exact && (program.unit_ == 0 || is_exact_function(s.function()));
       }
-      if (s.kind() == Scalar::Kind::cast) step.dtype = s.dtype();  // an exact operand is rounded alike by all
-      key = fmt::format("{}/{}/{}/{}/{}/{}", static_cast<int>(s.kind()), static_cast<int>(step.function), static_cast<int>(step.dtype),
-                        step.args[0], step.args[1], step.args[2]);
+      if (s.kind() == Scalar::Kind::cast)
+        step.dtype = s.dtype();  // an exact operand is rounded alike by all
+      key = fmt::format("{}/{}/{}/{}/{}/{}", static_cast<int>(s.kind()),
+                        static_cast<int>(step.function), static_cast<int>(step.dtype), step.args[0],
+                        step.args[1], step.args[2]);
     } else {
       key = s.text();
     }
@@ -268,10 +307,12 @@ struct LaneProgram::Compiler {
   }
 
   Result<void> add_load(const Scalar& s) {
-    if (s.tensor() < 0 || s.tensor() >= static_cast<int>(shapes.size())) return bad_input("a load of no tensor");
+    if (s.tensor() < 0 || s.tensor() >= static_cast<int>(shapes.size()))
+      return bad_input("a load of no tensor");
     const auto& shape = shapes[static_cast<std::size_t>(s.tensor())];
     if (shape.size() != s.at().size())
-      return bad_input(fmt::format("a load with {} indices of a tensor with {} dimensions", s.at().size(), shape.size()));
+      return bad_input(fmt::format("a load with {} indices of a tensor with {} dimensions",
+                                   s.at().size(), shape.size()));
     Load load;
     load.tensor = s.tensor();
     load.otherwise = s.value();
@@ -294,14 +335,17 @@ struct LaneProgram::Compiler {
   }
 };
 
-Result<LaneProgram> LaneProgram::create(const Scalar& body, const std::vector<std::string>& axes, const Symbols& dims,
-                                        const std::vector<std::vector<std::int64_t>>& shapes, double unit, const LaneLoader& loader) {
+Result<LaneProgram> LaneProgram::create(const Scalar& body, const std::vector<std::string>& axes,
+                                        const Symbols& dims,
+                                        const std::vector<std::vector<std::int64_t>>& shapes,
+                                        double unit, const LaneLoader& loader) {
   LaneProgram p;
   p.unit_ = unit;
   Compiler compiler{p, axes, dims, shapes, loader, {}};
   const auto root = compiler.compile(body);
   if (!root) return tl::unexpected<Error>(root.error());
-  if (*root + 1 != static_cast<int>(p.steps_.size())) return internal_error("the body's result is not its last step");
+  if (*root + 1 != static_cast<int>(p.steps_.size()))
+    return internal_error("the body's result is not its last step");
   p.storage_.resize(p.steps_.size() * 2 * kLanes);
   p.offsets_.resize(kLanes);
   p.mask_.resize(kLanes);
@@ -309,7 +353,8 @@ Result<LaneProgram> LaneProgram::create(const Scalar& body, const std::vector<st
   if (last.kind == Scalar::Kind::call && last.function == Function::mul) {
     const Step& a = p.steps_[static_cast<std::size_t>(last.args[0])];
     const Step& b = p.steps_[static_cast<std::size_t>(last.args[1])];
-    p.is_product_ = a.kind == Scalar::Kind::load && b.kind == Scalar::Kind::load && !p.loads_[a.load].guarded && !p.loads_[b.load].guarded;
+    p.is_product_ = a.kind == Scalar::Kind::load && b.kind == Scalar::Kind::load &&
+                    !p.loads_[a.load].guarded && !p.loads_[b.load].guarded;
     p.product_ = {a.load, b.load};
   }
   return p;
@@ -323,9 +368,13 @@ bool LaneProgram::run(const Lanes& lanes, LaneLoader& loader, Block& out) {
     double* r = values_of(id);
     double* er = exact_[k] ? nullptr : errors_of(id);
     const auto value = [&](int arg) { return values_of(s.args[arg]); };
-    const auto error = [&](int arg) -> double* { return exact_[static_cast<std::size_t>(s.args[arg])] ? nullptr : errors_of(s.args[arg]); };
+    const auto error = [&](int arg) -> double* {
+      return exact_[static_cast<std::size_t>(s.args[arg])] ? nullptr : errors_of(s.args[arg]);
+    };
     switch (s.kind) {
-      case Scalar::Kind::constant: std::fill_n(r, n, s.constant); break;
+      case Scalar::Kind::constant:
+        std::fill_n(r, n, s.constant);
+        break;
       case Scalar::Kind::index:
         s.index.evaluate(lanes, offsets_.data());
         for (std::size_t l = 0; l < n; ++l) r[l] = static_cast<double>(offsets_[l]);
@@ -350,8 +399,10 @@ bool LaneProgram::run(const Lanes& lanes, LaneLoader& loader, Block& out) {
         break;
       }
       case Scalar::Kind::call:
-        if (arity(s.function) == 1) apply_unary(s.function, n, unit_, value(0), error(0), r, er);
-        else apply_binary(s.function, n, unit_, value(0), error(0), value(1), error(1), r, er);
+        if (arity(s.function) == 1)
+          apply_unary(s.function, n, unit_, value(0), error(0), r, er);
+        else
+          apply_binary(s.function, n, unit_, value(0), error(0), value(1), error(1), r, er);
         break;
       case Scalar::Kind::select:
         for (std::size_t l = 0; l < n; ++l) {
@@ -362,7 +413,8 @@ bool LaneProgram::run(const Lanes& lanes, LaneLoader& loader, Block& out) {
           const double* e2 = error(2);
           er[l] = first ? (e1 ? e1[l] : 0) : (e2 ? e2[l] : 0);
           if (const double* ec = error(0); ec && ec[l] >= 1 && std::isfinite(r[l])) {
-            const double gap = std::fabs(value(1)[l] - value(2)[l]) + (e1 ? e1[l] : 0) + (e2 ? e2[l] : 0);
+            const double gap =
+                std::fabs(value(1)[l] - value(2)[l]) + (e1 ? e1[l] : 0) + (e2 ? e2[l] : 0);
             er[l] = std::isnan(gap) ? er[l] : gap;
           }
         }
@@ -370,13 +422,18 @@ bool LaneProgram::run(const Lanes& lanes, LaneLoader& loader, Block& out) {
       case Scalar::Kind::cast: {
         const double* a = value(0);
         const double* ea = error(0);
-        const double narrow = is_float(s.dtype) && unit_roundoff(s.dtype) > unit_ ? unit_roundoff(s.dtype) : 0;
+        const double narrow =
+            is_float(s.dtype) && unit_roundoff(s.dtype) > unit_ ? unit_roundoff(s.dtype) : 0;
         for (std::size_t l = 0; l < n; ++l) {
           r[l] = round_to(s.dtype, a[l]);
           if (!er) continue;
           const double e = ea ? ea[l] : 0;
-          if (!is_float(s.dtype)) er[l] = e == 0 ? 0 : std::max(std::fabs(round_to(s.dtype, a[l] + e) - r[l]), std::fabs(round_to(s.dtype, a[l] - e) - r[l]));
-          else er[l] = e == 0 ? 0 : e + 2 * narrow * std::fabs(r[l]);
+          if (!is_float(s.dtype))
+            er[l] = e == 0 ? 0
+                           : std::max(std::fabs(round_to(s.dtype, a[l] + e) - r[l]),
+                                      std::fabs(round_to(s.dtype, a[l] - e) - r[l]));
+          else
+            er[l] = e == 0 ? 0 : e + 2 * narrow * std::fabs(r[l]);
           if (!std::isfinite(r[l])) er[l] = 0;
         }
         break;

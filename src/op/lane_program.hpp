@@ -1,5 +1,6 @@
-// Internal to the reference: a primitive's body compiled for one binding and run over blocks of lanes. A lane is a
-// point of the iteration domain; each axis is one number for all lanes or an array with one per lane.
+// Internal to the reference: a primitive's body compiled for one binding and run over blocks of
+// lanes. A lane is a point of the iteration domain; each axis is one number for all lanes or an
+// array with one per lane.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,8 @@ struct Lanes {
 class IndexProgram {
  public:
   // `axes` names the axes in order; everything else must be bound by `dims`.
-  static Result<IndexProgram> create(const Expr& e, const std::vector<std::string>& axes, const Symbols& dims);
+  static Result<IndexProgram> create(const Expr& e, const std::vector<std::string>& axes,
+                                     const Symbols& dims);
 
   void add_scaled(const IndexProgram& other, std::int64_t factor);
   void evaluate(const Lanes& lanes, std::int64_t* out) const;
@@ -48,8 +50,10 @@ class IndexProgram {
 class LaneLoader {
  public:
   virtual ~LaneLoader() = default;
-  // Values and (unless null) absolute errors of elements at[0..count); lanes whose mask is 0 are left alone. False: failed.
-  virtual bool load(int tensor, const std::int64_t* at, const std::int64_t* mask, std::size_t count, double* values, double* errors) = 0;
+  // Values and (unless null) absolute errors of elements at[0..count); lanes whose mask is 0 are
+  // left alone. False: failed.
+  virtual bool load(int tensor, const std::int64_t* at, const std::int64_t* mask, std::size_t count,
+                    double* values, double* errors) = 0;
   virtual bool is_exact(int tensor) const = 0;
 };
 
@@ -64,10 +68,14 @@ class LaneProgram {
     int target = 0;
   };
 
-  // `unit` is the unit roundoff in which the body computes; shapes are those of all tensors at the binding.
-  static Result<LaneProgram> create(const Scalar& body, const std::vector<std::string>& axes, const Symbols& dims,
-                                    const std::vector<std::vector<std::int64_t>>& shapes, double unit, const LaneLoader& loader);
-  // Values and errors of the body; the pointers are good until the next run. errors is null when all are 0.
+  // `unit` is the unit roundoff in which the body computes; shapes are those of all tensors at the
+  // binding.
+  static Result<LaneProgram> create(const Scalar& body, const std::vector<std::string>& axes,
+                                    const Symbols& dims,
+                                    const std::vector<std::vector<std::int64_t>>& shapes,
+                                    double unit, const LaneLoader& loader);
+  // Values and errors of the body; the pointers are good until the next run. errors is null when
+  // all are 0.
   struct Block {
     const double* values = nullptr;
     const double* errors = nullptr;
@@ -92,7 +100,9 @@ class LaneProgram {
   };
   struct Compiler;
 
-  double* values_of(int step) { return storage_.data() + static_cast<std::size_t>(step) * 2 * kLanes; }
+  double* values_of(int step) {
+    return storage_.data() + static_cast<std::size_t>(step) * 2 * kLanes;
+  }
   double* errors_of(int step) { return values_of(step) + kLanes; }
 
   std::vector<Step> steps_;  // the last is the result
@@ -105,10 +115,12 @@ class LaneProgram {
   std::pair<std::size_t, std::size_t> product_;
 };
 
-// One function over lanes, values and absolute first-order errors. `errors` null: operands exact and the result is.
-void apply_unary(Function f, std::size_t count, double unit, const double* a, const double* ea, double* r, double* er);
-void apply_binary(Function f, std::size_t count, double unit, const double* a, const double* ea, const double* b, const double* eb,
-                  double* r, double* er);
+// One function over lanes, values and absolute first-order errors. `errors` null: operands exact
+// and the result is.
+void apply_unary(Function f, std::size_t count, double unit, const double* a, const double* ea,
+                 double* r, double* er);
+void apply_binary(Function f, std::size_t count, double unit, const double* a, const double* ea,
+                  const double* b, const double* eb, double* r, double* er);
 bool is_exact_function(Function f);  // exact operands give an exact result
 
 }  // namespace mtmc::op

@@ -1,5 +1,5 @@
-// Lowering: each node's row writes its primitives in order; then what no output needs is dropped and
-// the tensors are numbered again, inputs first.
+// Lowering: each node's row writes its primitives in order; then what no output needs is dropped
+// and the tensors are numbered again, inputs first.
 #include <fmt/format.h>
 
 #include "op/builder.hpp"
@@ -16,7 +16,8 @@ Lowering without_dead(const Lowering& all, const std::vector<int>& outputs) {
   for (int t : outputs) needed[static_cast<std::size_t>(t)] = true;
   for (auto p = all.primitives.rbegin(); p != all.primitives.rend(); ++p)
     if (needed[static_cast<std::size_t>(p->output)])
-      p->body.visit_loads([&](const Scalar& load) { needed[static_cast<std::size_t>(load.tensor())] = true; });
+      p->body.visit_loads(
+          [&](const Scalar& load) { needed[static_cast<std::size_t>(load.tensor())] = true; });
 
   Lowering out;
   out.dims = all.dims;
@@ -34,7 +35,8 @@ Lowering without_dead(const Lowering& all, const std::vector<int>& outputs) {
     Primitive copy = p;
     copy.output = renumbered[static_cast<std::size_t>(p.output)];
     copy.body = p.body.replace_loads([&](const Scalar& load) -> std::optional<Scalar> {
-      return Scalar::load(renumbered[static_cast<std::size_t>(load.tensor())], load.at(), load.guard(), load.value());
+      return Scalar::load(renumbered[static_cast<std::size_t>(load.tensor())], load.at(),
+                          load.guard(), load.value());
     });
     out.primitives.push_back(std::move(copy));
   }
@@ -63,15 +65,19 @@ Result<Lowering> lower(const Operator& op) {
     Emitter emitter(call, growing);
     if (auto done = row->lower(emitter); !done)
       return tl::unexpected<Error>(done.error().with(node.op));
+    if (row->name == "scalar")
+      growing.number_of.emplace(node.results[0], *call.expression("value"));
   }
   std::vector<int> outputs;
   for (int v : op.outputs) {
     const int t = growing.tensor_of[static_cast<std::size_t>(v)];
     if (t < op.inputs())
-      return bad_input(fmt::format("output '{}' is an input; nothing computes it", op.values[static_cast<std::size_t>(v)].name));
+      return bad_input(fmt::format("output '{}' is an input; nothing computes it",
+                                   op.values[static_cast<std::size_t>(v)].name));
     outputs.push_back(t);
     lowering.tensors[static_cast<std::size_t>(t)].kind = Tensor::Kind::output;
-    lowering.tensors[static_cast<std::size_t>(t)].name = op.values[static_cast<std::size_t>(v)].name;
+    lowering.tensors[static_cast<std::size_t>(t)].name =
+        op.values[static_cast<std::size_t>(v)].name;
   }
   return without_dead(lowering, outputs);
 }

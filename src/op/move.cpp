@@ -1,6 +1,7 @@
-// Operators that move elements: each is one map whose index map carries the move, so that fusion can fold it into
-// its reader's loads. A reshape splits both shapes into the smallest groups of equal product; axes that pass unchanged
-// keep their names, merged ones are taken apart with / and %, split ones are put together with strides.
+// Operators that move elements: each is one map whose index map carries the move, so that fusion
+// can fold it into its reader's loads. A reshape splits both shapes into the smallest groups of
+// equal product; axes that pass unchanged keep their names, merged ones are taken apart with / and
+// %, split ones are put together with strides.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,7 +21,8 @@ using IndexRule = std::function<Shape(const Call&, const Shape& result)>;
 const Shape& input_shape(const Call& call) { return call.value("input").shape; }
 
 // A row whose result is its input at other places.
-Row move(std::string name, std::string signature, ShapeRule shape, IndexRule index, std::vector<std::string> aliases = {}) {
+Row move(std::string name, std::string signature, ShapeRule shape, IndexRule index,
+         std::vector<std::string> aliases = {}) {
   Row row;
   row.name = std::move(name);
   row.signature = std::move(signature);
@@ -45,7 +47,9 @@ Result<std::size_t> dim_of(const Call& call, std::string_view name, std::size_t 
   if (rank == 0) return bad_input("needs a tensor with dimensions");
   return static_cast<std::size_t>(*axis);
 }
-std::size_t checked_dim(const Call& call, std::string_view name, std::size_t rank) { return *dim_of(call, name, rank); }
+std::size_t checked_dim(const Call& call, std::string_view name, std::size_t rank) {
+  return *dim_of(call, name, rank);
+}
 
 Expr flat_index(const Shape& shape, std::size_t first, std::size_t last, std::size_t axis) {
   Expr flat(0);
@@ -60,16 +64,25 @@ Shape reshape_index(const Shape& from, const Shape& to) {
   Shape at(from.size(), Expr(0));
   std::size_t f = 0, t = 0;
   while (f < from.size() || t < to.size()) {
-    if (f < from.size() && from[f].is_constant(1)) { ++f; continue; }
-    if (t < to.size() && to[t].is_constant(1)) { ++t; continue; }
+    if (f < from.size() && from[f].is_constant(1)) {
+      ++f;
+      continue;
+    }
+    if (t < to.size() && to[t].is_constant(1)) {
+      ++t;
+      continue;
+    }
     if (f == from.size() || t == to.size()) break;  // what is left has extent 1 at this binding
-    // Smallest ends at which the products agree; both whole rests when they do so nowhere symbolically.
+    // Smallest ends at which the products agree; both whole rests when they do so nowhere
+    // symbolically.
     std::size_t f_end = from.size(), t_end = to.size();
     bool found = false;
     for (std::size_t i = f + 1; i <= from.size() && !found; ++i)
       for (std::size_t j = t + 1; j <= to.size() && !found; ++j)
-        if (same(product({from.begin() + static_cast<std::ptrdiff_t>(f), from.begin() + static_cast<std::ptrdiff_t>(i)}),
-                 product({to.begin() + static_cast<std::ptrdiff_t>(t), to.begin() + static_cast<std::ptrdiff_t>(j)}))) {
+        if (same(product({from.begin() + static_cast<std::ptrdiff_t>(f),
+                          from.begin() + static_cast<std::ptrdiff_t>(i)}),
+                 product({to.begin() + static_cast<std::ptrdiff_t>(t),
+                          to.begin() + static_cast<std::ptrdiff_t>(j)}))) {
           f_end = i;
           t_end = j;
           found = true;
@@ -101,7 +114,8 @@ Result<Shape> completed(const Call& call, Shape shape) {
       if (hole >= 0) return bad_input("-1 is in the shape twice");
       hole = static_cast<std::ptrdiff_t>(d);
     } else if (extent < 1) {
-      return bad_input(fmt::format("extent {} is {}; every extent must be at least 1", shape[d].text(), extent));
+      return bad_input(
+          fmt::format("extent {} is {}; every extent must be at least 1", shape[d].text(), extent));
     } else if (__builtin_mul_overflow(known, extent, &known)) {
       return bad_input("more than 2^40 elements");
     }
@@ -110,26 +124,31 @@ Result<Shape> completed(const Call& call, Shape shape) {
   if (hole >= 0 && elements % known == 0) {
     shape[static_cast<std::size_t>(hole)] = Expr(1);
     const Expr others = product(shape);
-    shape[static_cast<std::size_t>(hole)] = exact_quotient(total, others).value_or(simplify(floor_div(total, others)));
+    shape[static_cast<std::size_t>(hole)] =
+        exact_quotient(total, others).value_or(simplify(floor_div(total, others)));
     return shape;
   }
   if (hole >= 0 || known != elements)
-    return bad_input(fmt::format("shape {} does not hold the {} elements of {}", shape_text(call, shape), elements,
-                                 shape_text(call, from)));
+    return bad_input(fmt::format("shape {} does not hold the {} elements of {}",
+                                 shape_text(call, shape), elements, shape_text(call, from)));
   return shape;
 }
 
-Shape by_reshape(const Call& call, const Shape& result) { return reshape_index(input_shape(call), result); }
+Shape by_reshape(const Call& call, const Shape& result) {
+  return reshape_index(input_shape(call), result);
+}
 
 Result<Shape> flattened(const Call& call) {
   const Shape& from = input_shape(call);
   if (from.empty()) return Shape{Expr(1)};
-  const auto first = dim_of(call, "start_dim", from.size()), last = dim_of(call, "end_dim", from.size());
+  const auto first = dim_of(call, "start_dim", from.size()),
+             last = dim_of(call, "end_dim", from.size());
   if (!first) return tl::unexpected<Error>(first.error());
   if (!last) return tl::unexpected<Error>(last.error());
   if (*first > *last) return bad_input("start_dim comes after end_dim");
   Shape shape(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(*first));
-  shape.push_back(product({from.begin() + static_cast<std::ptrdiff_t>(*first), from.begin() + static_cast<std::ptrdiff_t>(*last + 1)}));
+  shape.push_back(product({from.begin() + static_cast<std::ptrdiff_t>(*first),
+                           from.begin() + static_cast<std::ptrdiff_t>(*last + 1)}));
   shape.insert(shape.end(), from.begin() + static_cast<std::ptrdiff_t>(*last + 1), from.end());
   return shape;
 }
@@ -154,7 +173,8 @@ Result<std::vector<std::size_t>> permutation(const Call& call) {
 std::vector<std::size_t> swapped(const Call& call) {
   std::vector<std::size_t> dims(input_shape(call).size());
   for (std::size_t d = 0; d < dims.size(); ++d) dims[d] = d;
-  std::swap(dims[checked_dim(call, "dim0", dims.size())], dims[checked_dim(call, "dim1", dims.size())]);
+  std::swap(dims[checked_dim(call, "dim0", dims.size())],
+            dims[checked_dim(call, "dim1", dims.size())]);
   return dims;
 }
 
@@ -195,13 +215,16 @@ Result<Shape> expanded(const Call& call) {
   for (std::size_t d = 0; d < to.size(); ++d) {
     const std::int64_t wanted = call.at_binding(to[d]);
     if (d < shift) {
-      if (wanted < 1) return bad_input(fmt::format("size {} is {}; it must be at least 1", d, wanted));
+      if (wanted < 1)
+        return bad_input(fmt::format("size {} is {}; it must be at least 1", d, wanted));
       continue;
     }
     const std::int64_t have = call.at_binding(from[d - shift]);
-    if (wanted == -1 || wanted == have) to[d] = from[d - shift];
+    if (wanted == -1 || wanted == have)
+      to[d] = from[d - shift];
     else if (have != 1 || wanted < 1)
-      return bad_input(fmt::format("shape {} does not expand to {}", shape_text(call, from), shape_text(call, to)));
+      return bad_input(fmt::format("shape {} does not expand to {}", shape_text(call, from),
+                                   shape_text(call, to)));
   }
   return to;
 }
@@ -228,9 +251,11 @@ Result<Window> sliced(const Call& call) {
   const auto stated_end = call.expression("end");
   const Expr end = stated_end ? bound(*stated_end) : extent;
   const Expr step = *call.expression("step");
-  if (call.at_binding(step) < 1) return bad_input(fmt::format("step is {}; it must be at least 1", call.at_binding(step)));
+  if (call.at_binding(step) < 1)
+    return bad_input(fmt::format("step is {}; it must be at least 1", call.at_binding(step)));
   if (call.at_binding(end) <= call.at_binding(start))
-    return bad_input(fmt::format("the slice from {} to {} is empty", call.at_binding(start), call.at_binding(end)));
+    return bad_input(fmt::format("the slice from {} to {} is empty", call.at_binding(start),
+                                 call.at_binding(end)));
   return Window{*dim, start, simplify(ceil_div(simplify(end - start), step)), step};
 }
 
@@ -243,23 +268,27 @@ Result<Window> narrowed(const Call& call) {
   const Expr length = *call.expression("length");
   const std::int64_t first = call.at_binding(start), count = call.at_binding(length);
   if (first < 0 || count < 1 || first + count > call.at_binding(extent))
-    return bad_input(fmt::format("start {} and length {} are not inside extent {}", first, count, call.at_binding(extent)));
+    return bad_input(fmt::format("start {} and length {} are not inside extent {}", first, count,
+                                 call.at_binding(extent)));
   return Window{*dim, start, length, Expr(1)};
 }
 
 Row windowed(std::string name, std::string signature, Result<Window> (*window)(const Call&)) {
-  return move(std::move(name), std::move(signature), [window](const Call& call) -> Result<Shape> {
-    const auto w = window(call);
-    if (!w) return tl::unexpected<Error>(w.error());
-    Shape shape = input_shape(call);
-    shape[w->dim] = w->length;
-    return shape;
-  }, [window](const Call& call, const Shape& result) {
-    const auto w = window(call);
-    Shape at = axes_i(result.size());
-    at[w->dim] = at[w->dim] * w->step + w->start;
-    return at;
-  });
+  return move(
+      std::move(name), std::move(signature),
+      [window](const Call& call) -> Result<Shape> {
+        const auto w = window(call);
+        if (!w) return tl::unexpected<Error>(w.error());
+        Shape shape = input_shape(call);
+        shape[w->dim] = w->length;
+        return shape;
+      },
+      [window](const Call& call, const Shape& result) {
+        const auto w = window(call);
+        Shape at = axes_i(result.size());
+        at[w->dim] = at[w->dim] * w->step + w->start;
+        return at;
+      });
 }
 
 Result<Expr> selected(const Call& call) {
@@ -268,7 +297,8 @@ Result<Expr> selected(const Call& call) {
   const Expr& extent = input_shape(call)[*dim];
   const Expr index = *call.expression("index");
   const std::int64_t v = call.at_binding(index), size = call.at_binding(extent);
-  if (v < -size || v >= size) return bad_input(fmt::format("index {} is not in extent {}", v, size));
+  if (v < -size || v >= size)
+    return bad_input(fmt::format("index {} is not in extent {}", v, size));
   return v < 0 ? simplify(extent + index) : index;
 }
 
@@ -285,14 +315,18 @@ InferResult infer_joined(const Call& call, bool stacked) {
     dtype = promote(dtype, value.dtype);
     bool fits = value.shape.size() == first.size();
     for (std::size_t d = 0; fits && d < first.size(); ++d)
-      fits = (!stacked && d == *dim) || call.at_binding(value.shape[d]) == call.at_binding(first[d]);
+      fits =
+          (!stacked && d == *dim) || call.at_binding(value.shape[d]) == call.at_binding(first[d]);
     if (!fits)
-      return bad_input(fmt::format("shapes {} and {} do not go together along dim {}", shape_text(call, first), shape_text(call, value.shape), *dim));
+      return bad_input(fmt::format("shapes {} and {} do not go together along dim {}",
+                                   shape_text(call, first), shape_text(call, value.shape), *dim));
     extent = simplify(extent + (stacked ? Expr(1) : value.shape[*dim]));
   }
   Shape shape = first;
-  if (stacked) shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(*dim), extent);
-  else shape[*dim] = extent;
+  if (stacked)
+    shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(*dim), extent);
+  else
+    shape[*dim] = extent;
   return std::vector<Inferred>{{dtype, shape}};
 }
 
@@ -304,22 +338,26 @@ Result<void> lower_joined(Emitter& e, bool stacked) {
   Expr end(0);
   for (int v : parts) {
     starts.push_back(end);
-    end = simplify(end + (stacked ? Expr(1) : e.call().values()[static_cast<std::size_t>(v)].shape[dim]));
+    end = simplify(end +
+                   (stacked ? Expr(1) : e.call().values()[static_cast<std::size_t>(v)].shape[dim]));
   }
   std::optional<Scalar> body;
   for (std::size_t k = parts.size(); k-- > 0;) {
     Shape at = axes_i(target.shape.size());
     std::optional<Expr> guard;
-    if (k + 1 < parts.size())
-      guard = Expr::make(Expr::Kind::less, {axis_i(dim), starts[k + 1]});
+    if (k + 1 < parts.size()) guard = Expr::make(Expr::Kind::less, {axis_i(dim), starts[k + 1]});
     if (k > 0) {
       const Expr after = Expr::make(Expr::Kind::greater_equal, {axis_i(dim), starts[k]});
       guard = guard ? Expr::make(Expr::Kind::logical_and, {after, *guard}) : after;
     }
-    if (stacked) at.erase(at.begin() + static_cast<std::ptrdiff_t>(dim));
-    else at[dim] = at[dim] - starts[k];
+    if (stacked)
+      at.erase(at.begin() + static_cast<std::ptrdiff_t>(dim));
+    else
+      at[dim] = at[dim] - starts[k];
     const Scalar load = e.value_at(parts[k], at, guard);
-    body = body ? select(less(Scalar::index(axis_i(dim)), Scalar::index(starts[k + 1])), load, *body) : load;
+    body = body
+               ? select(less(Scalar::index(axis_i(dim)), Scalar::index(starts[k + 1])), load, *body)
+               : load;
   }
   e.map(target, *body);
   return {};
@@ -332,8 +370,10 @@ struct Chunks {
 Result<Chunks> chunks(const Call& call) {
   const auto dim = dim_of(call, "dim", input_shape(call).size());
   if (!dim) return tl::unexpected<Error>(dim.error());
-  const std::int64_t extent = call.at_binding(input_shape(call)[*dim]), wanted = *call.integer("chunks");
-  if (wanted < 1 || wanted > 256) return bad_input(fmt::format("chunks is {}; it must be between 1 and 256", wanted));
+  const std::int64_t extent = call.at_binding(input_shape(call)[*dim]),
+                     wanted = *call.integer("chunks");
+  if (wanted < 1 || wanted > 256)
+    return bad_input(fmt::format("chunks is {}; it must be between 1 and 256", wanted));
   const std::int64_t size = (extent + wanted - 1) / wanted;
   return Chunks{*dim, size, (extent + size - 1) / size, extent};
 }
@@ -357,9 +397,12 @@ Row cast_row() {
     const auto target = e.result();
     const DType from = e.call().value("input").dtype;
     Scalar x = e.operand("input", axes_i(target.shape.size()));
-    if (target.dtype == DType::boolean) x = call(Function::not_equal, x, num(0));
-    else if (is_float(from) && !is_float(target.dtype)) x = Scalar::cast(target.dtype, call(Function::trunc, x));
-    else if (from != target.dtype) x = Scalar::cast(target.dtype, x);
+    if (target.dtype == DType::boolean)
+      x = call(Function::not_equal, x, num(0));
+    else if (is_float(from) && !is_float(target.dtype))
+      x = Scalar::cast(target.dtype, call(Function::trunc, x));
+    else if (from != target.dtype)
+      x = Scalar::cast(target.dtype, x);
     e.map(target, x);
     return {};
   };
@@ -367,16 +410,20 @@ Row cast_row() {
 }
 
 Row triangle(std::string name, Function keep) {
-  Row row = move(std::move(name), "input, diagonal: integer = 0", [](const Call& call) -> Result<Shape> {
-    if (input_shape(call).size() < 2) return bad_input("needs at least two dimensions");
-    return input_shape(call);
-  }, nullptr);
+  Row row = move(
+      std::move(name), "input, diagonal: integer = 0",
+      [](const Call& call) -> Result<Shape> {
+        if (input_shape(call).size() < 2) return bad_input("needs at least two dimensions");
+        return input_shape(call);
+      },
+      nullptr);
   row.lower = [keep](Emitter& e) -> Result<void> {
     const auto target = e.result();
     const std::size_t rank = target.shape.size();
     const Expr offset = simplify(axis_i(rank - 1) - axis_i(rank - 2));
-    e.map(target, select(call(keep, Scalar::index(offset), Scalar::index(*e.call().expression("diagonal"))),
-                         e.operand("input", axes_i(rank)), num(0)));
+    e.map(target,
+          select(call(keep, Scalar::index(offset), Scalar::index(*e.call().expression("diagonal"))),
+                 e.operand("input", axes_i(rank)), num(0)));
     return {};
   };
   return row;
@@ -386,85 +433,124 @@ Row triangle(std::string name, Function keep) {
 
 std::vector<Row> move_rows() {
   std::vector<Row> rows;
-  rows.push_back(move("transpose", "input, dim0: integer, dim1: integer", [](const Call& call) -> Result<Shape> {
-    for (const auto name : {"dim0", "dim1"})
-      if (auto d = dim_of(call, name, input_shape(call).size()); !d) return tl::unexpected<Error>(d.error());
-    return permuted_shape(call, swapped(call));
-  }, [](const Call& call, const Shape&) { return permuted_index(swapped(call)); }));
-  rows.push_back(move("t", "input", [](const Call& call) -> Result<Shape> {
-    if (input_shape(call).size() != 2) return bad_input("needs two dimensions");
-    return permuted_shape(call, {1, 0});
-  }, [](const Call&, const Shape&) { return permuted_index({1, 0}); }));
-  rows.push_back(move("permute", "input, dims: shape", [](const Call& call) -> Result<Shape> {
-    const auto dims = permutation(call);
-    if (!dims) return tl::unexpected<Error>(dims.error());
-    return permuted_shape(call, *dims);
-  }, [](const Call& call, const Shape&) { return permuted_index(*permutation(call)); }));
-  rows.push_back(move("reshape", "input, shape: shape", [](const Call& call) { return completed(call, *call.shape("shape")); },
+  rows.push_back(move(
+      "transpose", "input, dim0: integer, dim1: integer",
+      [](const Call& call) -> Result<Shape> {
+        for (const auto name : {"dim0", "dim1"})
+          if (auto d = dim_of(call, name, input_shape(call).size()); !d)
+            return tl::unexpected<Error>(d.error());
+        return permuted_shape(call, swapped(call));
+      },
+      [](const Call& call, const Shape&) { return permuted_index(swapped(call)); }));
+  rows.push_back(move(
+      "t", "input",
+      [](const Call& call) -> Result<Shape> {
+        if (input_shape(call).size() != 2) return bad_input("needs two dimensions");
+        return permuted_shape(call, {1, 0});
+      },
+      [](const Call&, const Shape&) {
+        return permuted_index({1, 0});
+      }));
+  rows.push_back(move(
+      "permute", "input, dims: shape",
+      [](const Call& call) -> Result<Shape> {
+        const auto dims = permutation(call);
+        if (!dims) return tl::unexpected<Error>(dims.error());
+        return permuted_shape(call, *dims);
+      },
+      [](const Call& call, const Shape&) { return permuted_index(*permutation(call)); }));
+  rows.push_back(move("reshape", "input, shape: shape",
+                      [](const Call& call) { return completed(call, *call.shape("shape")); },
                       by_reshape, {"view"}));
-  rows.push_back(move("flatten", "input, start_dim: integer = 0, end_dim: integer = -1", flattened, by_reshape));
-  rows.push_back(move("squeeze", "input, dim: shape = None", [](const Call& call) -> Result<Shape> {
-    const auto gone = squeezed(call);
-    if (!gone) return tl::unexpected<Error>(gone.error());
-    Shape shape;
-    for (std::size_t d = 0; d < gone->size(); ++d)
-      if (!(*gone)[d]) shape.push_back(input_shape(call)[d]);
-    return shape;
-  }, [](const Call& call, const Shape&) {
-    const auto gone = *squeezed(call);
-    Shape at;
-    std::size_t axis = 0;
-    for (const bool is_gone : gone) at.push_back(is_gone ? Expr(0) : axis_i(axis++));
-    return at;
-  }));
-  rows.push_back(move("unsqueeze", "input, dim: integer", [](const Call& call) -> Result<Shape> {
-    Shape shape = input_shape(call);
-    const auto d = dim_of(call, "dim", shape.size() + 1);
-    if (!d) return tl::unexpected<Error>(d.error());
-    shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(*d), Expr(1));
-    return shape;
-  }, [](const Call& call, const Shape& result) {
-    Shape at = axes_i(result.size());
-    at.erase(at.begin() + static_cast<std::ptrdiff_t>(checked_dim(call, "dim", result.size())));
-    return at;
-  }));
+  rows.push_back(move("flatten", "input, start_dim: integer = 0, end_dim: integer = -1", flattened,
+                      by_reshape));
+  rows.push_back(move(
+      "squeeze", "input, dim: shape = None",
+      [](const Call& call) -> Result<Shape> {
+        const auto gone = squeezed(call);
+        if (!gone) return tl::unexpected<Error>(gone.error());
+        Shape shape;
+        for (std::size_t d = 0; d < gone->size(); ++d)
+          if (!(*gone)[d]) shape.push_back(input_shape(call)[d]);
+        return shape;
+      },
+      [](const Call& call, const Shape&) {
+        const auto gone = *squeezed(call);
+        Shape at;
+        std::size_t axis = 0;
+        for (const bool is_gone : gone) at.push_back(is_gone ? Expr(0) : axis_i(axis++));
+        return at;
+      }));
+  rows.push_back(move(
+      "unsqueeze", "input, dim: integer",
+      [](const Call& call) -> Result<Shape> {
+        Shape shape = input_shape(call);
+        const auto d = dim_of(call, "dim", shape.size() + 1);
+        if (!d) return tl::unexpected<Error>(d.error());
+        shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(*d), Expr(1));
+        return shape;
+      },
+      [](const Call& call, const Shape& result) {
+        Shape at = axes_i(result.size());
+        at.erase(at.begin() + static_cast<std::ptrdiff_t>(checked_dim(call, "dim", result.size())));
+        return at;
+      }));
   rows.push_back(move("expand", "input, sizes: shape", expanded, nullptr));
   rows.back().lower = [](Emitter& e) -> Result<void> {
     const auto target = e.result();
     e.map(target, e.broadcast("input", target.shape));
     return {};
   };
-  rows.push_back(windowed("slice", "input, dim: integer = 0, start: integer = 0, end: integer = None, step: integer = 1", sliced));
-  rows.push_back(windowed("narrow", "input, dim: integer, start: integer, length: integer", narrowed));
-  rows.push_back(move("select", "input, dim: integer, index: integer", [](const Call& call) -> Result<Shape> {
-    if (auto index = selected(call); !index) return tl::unexpected<Error>(index.error());
-    Shape shape = input_shape(call);
-    shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(checked_dim(call, "dim", shape.size())));
-    return shape;
-  }, [](const Call& call, const Shape& result) {
-    Shape at = axes_i(result.size());
-    at.insert(at.begin() + static_cast<std::ptrdiff_t>(checked_dim(call, "dim", result.size() + 1)), *selected(call));
-    return at;
-  }));
-  rows.push_back(move("flip", "input, dims: shape", [](const Call& call) -> Result<Shape> {
-    const auto dims = *call.shape("dims");
-    for (const auto& e : dims)
-      if (auto d = axis_in(call.at_binding(e), static_cast<int>(input_shape(call).size())); !d) return tl::unexpected<Error>(d.error());
-    return input_shape(call);
-  }, [](const Call& call, const Shape& result) {
-    Shape at = axes_i(result.size());
-    const auto dims = *call.shape("dims");
-    for (const auto& e : dims) {
-      const auto d = static_cast<std::size_t>(*axis_in(call.at_binding(e), static_cast<int>(result.size())));
-      if (d < at.size()) at[d] = result[d] - Expr(1) - axis_i(d);
-    }
-    return at;
-  }));
+  rows.push_back(windowed(
+      "slice",
+      "input, dim: integer = 0, start: integer = 0, end: integer = None, step: integer = 1",
+      sliced));
+  rows.push_back(
+      windowed("narrow", "input, dim: integer, start: integer, length: integer", narrowed));
+  rows.push_back(move(
+      "select", "input, dim: integer, index: integer",
+      [](const Call& call) -> Result<Shape> {
+        if (auto index = selected(call); !index) return tl::unexpected<Error>(index.error());
+        Shape shape = input_shape(call);
+        shape.erase(shape.begin() +
+                    static_cast<std::ptrdiff_t>(checked_dim(call, "dim", shape.size())));
+        return shape;
+      },
+      [](const Call& call, const Shape& result) {
+        Shape at = axes_i(result.size());
+        at.insert(
+            at.begin() + static_cast<std::ptrdiff_t>(checked_dim(call, "dim", result.size() + 1)),
+            *selected(call));
+        return at;
+      }));
+  rows.push_back(move(
+      "flip", "input, dims: shape",
+      [](const Call& call) -> Result<Shape> {
+        const auto dims = *call.shape("dims");
+        for (const auto& e : dims)
+          if (auto d = axis_in(call.at_binding(e), static_cast<int>(input_shape(call).size())); !d)
+            return tl::unexpected<Error>(d.error());
+        return input_shape(call);
+      },
+      [](const Call& call, const Shape& result) {
+        Shape at = axes_i(result.size());
+        const auto dims = *call.shape("dims");
+        for (const auto& e : dims) {
+          const auto d = static_cast<std::size_t>(
+              *axis_in(call.at_binding(e), static_cast<int>(result.size())));
+          if (d < at.size()) at[d] = result[d] - Expr(1) - axis_i(d);
+        }
+        return at;
+      }));
   rows.push_back(triangle("triu", Function::greater_equal));
   rows.push_back(triangle("tril", Function::less_equal));
-  rows.push_back({"cat", "tensors: tensors, dim: integer = 0", [](const Call& c) { return infer_joined(c, false); },
-                  [](Emitter& e) { return lower_joined(e, false); }, {"concat"}});
-  rows.push_back({"stack", "tensors: tensors, dim: integer = 0", [](const Call& c) { return infer_joined(c, true); },
+  rows.push_back({"cat",
+                  "tensors: tensors, dim: integer = 0",
+                  [](const Call& c) { return infer_joined(c, false); },
+                  [](Emitter& e) { return lower_joined(e, false); },
+                  {"concat"}});
+  rows.push_back({"stack", "tensors: tensors, dim: integer = 0",
+                  [](const Call& c) { return infer_joined(c, true); },
                   [](Emitter& e) { return lower_joined(e, true); }});
   Row chunk{"chunk", "input, chunks: integer, dim: integer = 0", nullptr, nullptr};
   chunk.infer = [](const Call& call) -> InferResult {

@@ -1,5 +1,6 @@
-// Normalisations: statistics of groups of elements in two passes (mean, then squares of differences), then one map over
-// all elements. They differ in which elements form a group and in how weights are indexed.
+// Normalisations: statistics of groups of elements in two passes (mean, then squares of
+// differences), then one map over all elements. They differ in which elements form a group and in
+// how weights are indexed.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -15,10 +16,10 @@ using namespace formula;
 
 // How the groups lie in the operand.
 struct Groups {
-  std::vector<Expr> shape;       // of the statistics
-  std::vector<Expr> extents;     // of the reduced axes
-  std::vector<Expr> read;        // operand's index from group and reduced axes
-  std::vector<Expr> group_of;    // statistic's index from the element's axes
+  std::vector<Expr> shape;     // of the statistics
+  std::vector<Expr> extents;   // of the reduced axes
+  std::vector<Expr> read;      // operand's index from group and reduced axes
+  std::vector<Expr> group_of;  // statistic's index from the element's axes
 };
 
 struct Statistics {
@@ -34,7 +35,8 @@ Statistics statistics(Emitter& e, const Groups& g, double eps) {
   const int mean = e.map(target, e.tensor_at(sum, here) / count);
   const Scalar d = x - e.tensor_at(mean, here);
   const int squares = e.reduce(target, g.extents, Combiner::sum, d * d);
-  const int inverse = e.map(target, call(Function::rsqrt, e.tensor_at(squares, here) / count + num(eps)));
+  const int inverse =
+      e.map(target, call(Function::rsqrt, e.tensor_at(squares, here) / count + num(eps)));
   return {mean, inverse};
 }
 
@@ -49,23 +51,27 @@ void finish(Emitter& e, const Scalar& centred, const Scalar& inverse, const std:
 void normalise(Emitter& e, const Groups& g, double eps, const std::vector<Expr>& parameters_at) {
   const auto s = statistics(e, g, eps);
   const Scalar x = e.operand("input", axes_i(e.result().shape.size()));
-  finish(e, x - e.tensor_at(s.mean, g.group_of), e.tensor_at(s.inverse_deviation, g.group_of), parameters_at);
+  finish(e, x - e.tensor_at(s.mean, g.group_of), e.tensor_at(s.inverse_deviation, g.group_of),
+         parameters_at);
 }
 
 Result<void> check_float(const Call& call) {
   if (!call.is_tensor("input")) return bad_input("needs a tensor");
-  if (!is_float(call.value("input").dtype)) return bad_input("needs a float tensor; cast with to(x, f32)");
+  if (!is_float(call.value("input").dtype))
+    return bad_input("needs a float tensor; cast with to(x, f32)");
   return {};
 }
 
-Result<void> check_operand_shape(const Call& call, std::string_view name, const std::vector<Expr>& shape) {
+Result<void> check_operand_shape(const Call& call, std::string_view name,
+                                 const std::vector<Expr>& shape) {
   if (!call.has(name)) return {};
   bool fits = call.is_tensor(name) && call.value(name).shape.size() == shape.size();
   for (std::size_t d = 0; fits && d < shape.size(); ++d)
     fits = call.at_binding(call.value(name).shape[d]) == call.at_binding(shape[d]);
   if (fits) return {};
-  return bad_input(fmt::format("{} must have shape {}, not {}", name, shape_text(call, shape),
-                               call.is_tensor(name) ? shape_text(call, call.value(name).shape) : "a number"));
+  return bad_input(
+      fmt::format("{} must have shape {}, not {}", name, shape_text(call, shape),
+                  call.is_tensor(name) ? shape_text(call, call.value(name).shape) : "a number"));
 }
 
 InferResult same_as_input(const Call& call) {
@@ -82,12 +88,14 @@ InferResult infer_trailing(const Call& call, bool has_bias) {
   for (std::size_t d = 0; fits && d < tail.size(); ++d)
     fits = call.at_binding(tail[d]) == call.at_binding(shape[shape.size() - tail.size() + d]);
   if (!fits)
-    return bad_input(fmt::format("normalized_shape {} is not the end of shape {}", shape_text(call, tail),
-                                 shape_text(call, shape)));
+    return bad_input(fmt::format("normalized_shape {} is not the end of shape {}",
+                                 shape_text(call, tail), shape_text(call, shape)));
   const std::vector<Expr> mine(shape.end() - static_cast<std::ptrdiff_t>(tail.size()), shape.end());
-  if (auto ok = check_operand_shape(call, "weight", mine); !ok) return tl::unexpected<Error>(ok.error());
+  if (auto ok = check_operand_shape(call, "weight", mine); !ok)
+    return tl::unexpected<Error>(ok.error());
   if (has_bias)
-    if (auto ok = check_operand_shape(call, "bias", mine); !ok) return tl::unexpected<Error>(ok.error());
+    if (auto ok = check_operand_shape(call, "bias", mine); !ok)
+      return tl::unexpected<Error>(ok.error());
   return same_as_input(call);
 }
 
@@ -97,8 +105,10 @@ Groups trailing(const Call& call) {
   const std::size_t outer = shape.size() - normalized_shape(call).size();
   Groups g;
   for (std::size_t d = 0; d < shape.size(); ++d) {
-    if (d < outer) g.shape.push_back(shape[d]);
-    else g.extents.push_back(shape[d]);
+    if (d < outer)
+      g.shape.push_back(shape[d]);
+    else
+      g.extents.push_back(shape[d]);
     g.read.push_back(d < outer ? axis_i(d) : axis_r(d - outer));
     if (d < outer) g.group_of.push_back(axis_i(d));
   }
@@ -137,14 +147,16 @@ Result<void> lower_rms_norm(Emitter& e) {
 Result<void> check_channels(const Call& call, const std::vector<std::string_view>& names) {
   if (auto ok = check_float(call); !ok) return ok;
   const auto& shape = call.value("input").shape;
-  if (shape.size() < 2) return bad_input(fmt::format("needs shape [N, C, ...], not {}", shape_text(call, shape)));
+  if (shape.size() < 2)
+    return bad_input(fmt::format("needs shape [N, C, ...], not {}", shape_text(call, shape)));
   for (const auto name : names)
     if (auto ok = check_operand_shape(call, name, {shape[1]}); !ok) return ok;
   return {};
 }
 
 InferResult infer_group_norm(const Call& call) {
-  if (auto ok = check_channels(call, {"weight", "bias"}); !ok) return tl::unexpected<Error>(ok.error());
+  if (auto ok = check_channels(call, {"weight", "bias"}); !ok)
+    return tl::unexpected<Error>(ok.error());
   const std::int64_t groups = *call.integer("num_groups");
   const std::int64_t channels = call.at_binding(call.value("input").shape[1]);
   if (groups < 1 || channels % groups != 0)
@@ -189,10 +201,12 @@ Groups per_channel(const Call& call, bool over_batch) {
   return g;
 }
 
-const std::vector<std::string_view> kChannelOperands = {"running_mean", "running_var", "weight", "bias"};
+const std::vector<std::string_view> kChannelOperands = {"running_mean", "running_var", "weight",
+                                                        "bias"};
 
 InferResult infer_with_running(const Call& call, bool uses_running) {
-  if (auto ok = check_channels(call, kChannelOperands); !ok) return tl::unexpected<Error>(ok.error());
+  if (auto ok = check_channels(call, kChannelOperands); !ok)
+    return tl::unexpected<Error>(ok.error());
   if (uses_running && (!call.has("running_mean") || !call.has("running_var")))
     return bad_input("without batch statistics it needs running_mean and running_var");
   return same_as_input(call);
@@ -206,7 +220,8 @@ Result<void> lower_with_running(Emitter& e, bool uses_running, bool over_batch) 
     return {};
   }
   const Scalar x = e.operand("input", axes_i(e.result().shape.size()));
-  const Scalar inverse = formula::call(Function::rsqrt, e.operand("running_var", channel) + num(eps));
+  const Scalar inverse =
+      formula::call(Function::rsqrt, e.operand("running_var", channel) + num(eps));
   finish(e, x - e.operand("running_mean", channel), inverse, channel);
   return {};
 }
@@ -218,22 +233,26 @@ bool instance_uses_running(const Call& call) { return !call.flag("use_input_stat
 
 std::vector<Row> normalise_rows() {
   std::vector<Row> rows;
-  rows.push_back({"layer_norm", "input, normalized_shape: shape, weight = None, bias = None, eps: number = 1e-5",
+  rows.push_back({"layer_norm",
+                  "input, normalized_shape: shape, weight = None, bias = None, eps: number = 1e-5",
                   [](const Call& c) { return infer_trailing(c, true); }, lower_layer_norm});
   rows.push_back({"rms_norm", "input, normalized_shape: shape, weight = None, eps: number = None",
                   [](const Call& c) { return infer_trailing(c, false); }, lower_rms_norm});
-  rows.push_back({"group_norm", "input, num_groups: integer, weight = None, bias = None, eps: number = 1e-5",
+  rows.push_back({"group_norm",
+                  "input, num_groups: integer, weight = None, bias = None, eps: number = 1e-5",
                   infer_group_norm, lower_group_norm});
-  rows.push_back({"batch_norm",
-                  "input, running_mean = None, running_var = None, weight = None, bias = None, "
-                  "training: flag = False, momentum: number = 0.1, eps: number = 1e-5",
-                  [](const Call& c) { return infer_with_running(c, batch_uses_running(c)); },
-                  [](Emitter& e) { return lower_with_running(e, batch_uses_running(e.call()), true); }});
-  rows.push_back({"instance_norm",
-                  "input, running_mean = None, running_var = None, weight = None, bias = None, "
-                  "use_input_stats: flag = True, momentum: number = 0.1, eps: number = 1e-5",
-                  [](const Call& c) { return infer_with_running(c, instance_uses_running(c)); },
-                  [](Emitter& e) { return lower_with_running(e, instance_uses_running(e.call()), false); }});
+  rows.push_back(
+      {"batch_norm",
+       "input, running_mean = None, running_var = None, weight = None, bias = None, "
+       "training: flag = False, momentum: number = 0.1, eps: number = 1e-5",
+       [](const Call& c) { return infer_with_running(c, batch_uses_running(c)); },
+       [](Emitter& e) { return lower_with_running(e, batch_uses_running(e.call()), true); }});
+  rows.push_back(
+      {"instance_norm",
+       "input, running_mean = None, running_var = None, weight = None, bias = None, "
+       "use_input_stats: flag = True, momentum: number = 0.1, eps: number = 1e-5",
+       [](const Call& c) { return infer_with_running(c, instance_uses_running(c)); },
+       [](Emitter& e) { return lower_with_running(e, instance_uses_running(e.call()), false); }});
   return rows;
 }
 

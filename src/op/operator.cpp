@@ -68,10 +68,14 @@ std::string input_text(const Value& v) {
   const auto& d = v.distribution;
   if (d == default_distribution(v.dtype)) return out;
   switch (d.kind) {
-    case Distribution::Kind::normal: return out + fmt::format(" ~ normal({}, {})", d.a, d.b);
-    case Distribution::Kind::uniform: return out + fmt::format(" ~ uniform({}, {})", d.a, d.b);
-    case Distribution::Kind::randint: return out + fmt::format(" ~ randint({}, {})", d.a, d.b);
-    case Distribution::Kind::constant: return out + fmt::format(" ~ constant({})", d.a);
+    case Distribution::Kind::normal:
+      return out + fmt::format(" ~ normal({}, {})", d.a, d.b);
+    case Distribution::Kind::uniform:
+      return out + fmt::format(" ~ uniform({}, {})", d.a, d.b);
+    case Distribution::Kind::randint:
+      return out + fmt::format(" ~ randint({}, {})", d.a, d.b);
+    case Distribution::Kind::constant:
+      return out + fmt::format(" ~ constant({})", d.a);
   }
   return out;
 }
@@ -83,8 +87,9 @@ struct Pending {
   std::string call;
 };
 
-// Writes calls nested where parsing the nesting gives the nodes in the same order: an anonymous result that is used once, by a
-// later node whose anonymous operands are, in order, the calls that wait last.
+// Writes calls nested where parsing the nesting gives the nodes in the same order: an anonymous
+// result that is used once, by a later node whose anonymous operands are, in order, the calls that
+// wait last.
 class Writer {
  public:
   explicit Writer(const Operator& op) : op_(op), uses_(op.values.size()) {
@@ -113,20 +118,25 @@ class Writer {
     std::vector<int> waiting;  // operands of this node that wait
     for (const auto& operand : node.operands)
       if (const int* v = std::get_if<int>(&operand))
-        if (std::any_of(pending_.begin(), pending_.end(), [&](const Pending& p) { return p.value == *v; }))
+        if (std::any_of(pending_.begin(), pending_.end(),
+                        [&](const Pending& p) { return p.value == *v; }))
           waiting.push_back(*v);
-    // Values used before a waiting call must not change the order: all must be at the end, in order.
+    // Values used before a waiting call must not change the order: all must be at the end, in
+    // order.
     bool in_order = waiting.size() <= pending_.size();
     for (std::size_t k = 0; in_order && k < waiting.size(); ++k)
       in_order = pending_[pending_.size() - waiting.size() + k].value == waiting[k];
     int depth = 0;
     for (const auto& p : pending_)
-      if (std::find(waiting.begin(), waiting.end(), p.value) != waiting.end()) depth = std::max(depth, p.depth);
+      if (std::find(waiting.begin(), waiting.end(), p.value) != waiting.end())
+        depth = std::max(depth, p.depth);
     if (!in_order || depth >= kMaxNesting) flush(0);
     const Row* row = find_row(node.op);
     MTMC_CHECK(row, "an operator has a node without a row");
     const std::string call = call_text(*row, node);
-    for (std::size_t k = 0; k < waiting.size() && !pending_.empty() && pending_.back().value == waiting[waiting.size() - 1 - k]; ++k)
+    for (std::size_t k = 0; k < waiting.size() && !pending_.empty() &&
+                            pending_.back().value == waiting[waiting.size() - 1 - k];
+         ++k)
       pending_.pop_back();
     if (may_nest(node, n)) {
       pending_.push_back({node.results[0], depth + 1, call});
@@ -134,13 +144,15 @@ class Writer {
     }
     flush(0);
     std::string names;
-    for (int v : node.results) names += (names.empty() ? "" : ", ") + op_.values[static_cast<std::size_t>(v)].name;
+    for (int v : node.results)
+      names += (names.empty() ? "" : ", ") + op_.values[static_cast<std::size_t>(v)].name;
     out_ += names + " = " + call + "; ";
   }
 
   void flush(std::size_t from) {
     for (std::size_t k = from; k < pending_.size(); ++k)
-      out_ += op_.values[static_cast<std::size_t>(pending_[k].value)].name + " = " + pending_[k].call + "; ";
+      out_ += op_.values[static_cast<std::size_t>(pending_[k].value)].name + " = " +
+              pending_[k].call + "; ";
     pending_.resize(from);
   }
 
@@ -166,12 +178,15 @@ class Writer {
         const bool present = operand < node.operands.size();
         const bool absent = present && std::holds_alternative<Absent>(node.operands[operand]);
         if (present && !absent)
-          (gap ? keywords : positional).push_back((gap ? p.name + "=" : "") + operand_text(node.operands[operand]));
-        else gap = true;
+          (gap ? keywords : positional)
+              .push_back((gap ? p.name + "=" : "") + operand_text(node.operands[operand]));
+        else
+          gap = true;
         ++operand;
       } else if (const auto it = node.attributes.find(p.name); it != node.attributes.end()) {
         const bool plain = p.required && !gap;
-        (plain ? positional : keywords).push_back((plain ? "" : p.name + "=") + attribute_text(it->second));
+        (plain ? positional : keywords)
+            .push_back((plain ? "" : p.name + "=") + attribute_text(it->second));
         gap = gap || !plain;
       } else {
         gap = true;
@@ -193,14 +208,17 @@ class Writer {
 
 std::string text(const Operator& op) {
   std::string out = Writer(op).run();
-  for (int v = 0; v < op.inputs(); ++v) out += input_text(op.values[static_cast<std::size_t>(v)]) + "; ";
+  for (int v = 0; v < op.inputs(); ++v)
+    out += input_text(op.values[static_cast<std::size_t>(v)]) + "; ";
   if (op.outputs != default_outputs(op)) {
     std::string names;
-    for (int v : op.outputs) names += (names.empty() ? "" : ", ") + op.values[static_cast<std::size_t>(v)].name;
+    for (int v : op.outputs)
+      names += (names.empty() ? "" : ", ") + op.values[static_cast<std::size_t>(v)].name;
     out += "return " + names + "; ";
   }
   constexpr std::string_view kPrecision[] = {"exact", "tf32", "bf16x3", "tf32x3"};
-  if (op.precision != Precision::exact) out += fmt::format("precision={}; ", kPrecision[static_cast<int>(op.precision)]);
+  if (op.precision != Precision::exact)
+    out += fmt::format("precision={}; ", kPrecision[static_cast<int>(op.precision)]);
   for (const auto& [name, value] : op.dims) out += fmt::format("{}={}; ", name, value);
   if (out.ends_with("; ")) out.resize(out.size() - 2);
   return out;
@@ -208,16 +226,19 @@ std::string text(const Operator& op) {
 
 Result<Operator> rebind(const Operator& op, const Symbols& dims) {
   for (const auto& [name, value] : dims)
-    if (std::none_of(op.dims.begin(), op.dims.end(), [&](const auto& d) { return d.first == name; }))
+    if (std::none_of(op.dims.begin(), op.dims.end(),
+                     [&](const auto& d) { return d.first == name; }))
       return bad_input(fmt::format("the operator has no dim '{}'", name));
   Builder builder;
   builder.set_precision(op.precision);
   for (const auto& [name, value] : op.dims) {
     const auto it = dims.find(name);
-    if (auto ok = builder.add_dim(name, it == dims.end() ? value : it->second); !ok) return tl::unexpected<Error>(ok.error());
+    if (auto ok = builder.add_dim(name, it == dims.end() ? value : it->second); !ok)
+      return tl::unexpected<Error>(ok.error());
   }
   for (int v = 0; v < op.inputs(); ++v)
-    if (auto added = builder.add_input(op.values[static_cast<std::size_t>(v)]); !added) return tl::unexpected<Error>(added.error());
+    if (auto added = builder.add_input(op.values[static_cast<std::size_t>(v)]); !added)
+      return tl::unexpected<Error>(added.error());
   for (const auto& node : op.nodes) {
     std::vector<std::string> names;
     for (int v : node.results) names.push_back(op.values[static_cast<std::size_t>(v)].name);
@@ -225,7 +246,8 @@ Result<Operator> rebind(const Operator& op, const Symbols& dims) {
   }
   auto bound = builder.finish(op.outputs);
   if (!bound) return bound;
-  // A kernel for the stated binding must mean the same here: broadcasting and the like must be as they were.
+  // A kernel for the stated binding must mean the same here: broadcasting and the like must be as
+  // they were.
   const auto stated = lower(op), here = lower(*bound);
   if (!stated) return tl::unexpected<Error>(stated.error());
   if (!here) return tl::unexpected<Error>(here.error());
@@ -235,8 +257,10 @@ Result<Operator> rebind(const Operator& op, const Symbols& dims) {
   };
   if (structure(*stated) != structure(*here)) {
     std::string binding;
-    for (const auto& [name, value] : bound->dims) binding += fmt::format("{}{}={}", binding.empty() ? "" : ", ", name, value);
-    return bad_input(fmt::format("at {} the operator has another structure than at its stated sizes", binding));
+    for (const auto& [name, value] : bound->dims)
+      binding += fmt::format("{}{}={}", binding.empty() ? "" : ", ", name, value);
+    return bad_input(
+        fmt::format("at {} the operator has another structure than at its stated sizes", binding));
   }
   return bound;
 }

@@ -1,6 +1,6 @@
-// Meaning for the operator language's syntax: which names are dims, inputs and results; arguments bound to signatures;
-// nested calls as anonymous nodes. A dim that is bound to an expression of others is replaced by that
-// expression everywhere, so that rebinding the others carries it along.
+// Meaning for the operator language's syntax: which names are dims, inputs and results; arguments
+// bound to signatures; nested calls as anonymous nodes. A dim that is bound to an expression of
+// others is replaced by that expression everywhere, so that rebinding the others carries it along.
 #include "op/parser.hpp"
 
 #include <fmt/format.h>
@@ -28,9 +28,11 @@ std::string suggestion(std::string_view name, const std::vector<std::string>& ca
 
 std::string_view row_of_operator(std::string_view symbol) {
   constexpr std::pair<std::string_view, std::string_view> kRows[] = {
-      {"+", "add"}, {"-", "sub"}, {"*", "mul"}, {"/", "div"}, {"**", "pow"}, {"//", "floor_divide"},
-      {"%", "remainder"}, {"@", "matmul"}, {"==", "eq"}, {"!=", "ne"}, {"<", "lt"}, {"<=", "le"}, {">", "gt"},
-      {">=", "ge"}};
+      {"+", "add"},       {"-", "sub"},    {"*", "mul"},
+      {"/", "div"},       {"**", "pow"},   {"//", "floor_divide"},
+      {"%", "remainder"}, {"@", "matmul"}, {"==", "eq"},
+      {"!=", "ne"},       {"<", "lt"},     {"<=", "le"},
+      {">", "gt"},        {">=", "ge"}};
   for (const auto& [spelling, row] : kRows)
     if (spelling == symbol) return row;
   return {};
@@ -52,7 +54,9 @@ class WholeReader {
     }
     if (n.kind == NodeKind::binary) {
       using K = Expr::Kind;
-      constexpr std::pair<std::string_view, K> kKinds[] = {{"+", K::add}, {"-", K::sub}, {"*", K::mul}, {"/", K::div}, {"//", K::div}, {"%", K::mod}};
+      constexpr std::pair<std::string_view, K> kKinds[] = {{"+", K::add},  {"-", K::sub},
+                                                           {"*", K::mul},  {"/", K::div},
+                                                           {"//", K::div}, {"%", K::mod}};
       for (const auto& [spelling, kind] : kKinds)
         if (n.text == spelling) return made(kind, n);
     }
@@ -71,10 +75,17 @@ class WholeReader {
     const SyntaxNode& n = syntax_.nodes[static_cast<std::size_t>(id)];
     if (n.kind == NodeKind::number) return n.is_whole;
     if (n.kind == NodeKind::name) return known(n.text);
-    const bool function = n.kind == NodeKind::call && (n.text == "ceil_div" || n.text == "align_up" || n.text == "min" || n.text == "max") && n.keywords.empty();
-    const bool arithmetic = n.kind == NodeKind::unary || (n.kind == NodeKind::binary && (n.text == "+" || n.text == "-" || n.text == "*" || n.text == "/" || n.text == "//" || n.text == "%"));
+    const bool function =
+        n.kind == NodeKind::call &&
+        (n.text == "ceil_div" || n.text == "align_up" || n.text == "min" || n.text == "max") &&
+        n.keywords.empty();
+    const bool arithmetic =
+        n.kind == NodeKind::unary ||
+        (n.kind == NodeKind::binary && (n.text == "+" || n.text == "-" || n.text == "*" ||
+                                        n.text == "/" || n.text == "//" || n.text == "%"));
     if (!function && !arithmetic) return false;
-    return std::all_of(n.children.begin(), n.children.end(), [&](int c) { return could_be(c, known); });
+    return std::all_of(n.children.begin(), n.children.end(),
+                       [&](int c) { return could_be(c, known); });
   }
 
  private:
@@ -101,13 +112,15 @@ class Resolver {
                       &Resolver::assign, &Resolver::find_outputs})
       if (auto ok = (this->*step)(); !ok) return tl::unexpected<Error>(ok.error());
     for (const auto& [name, position] : dim_positions_)
-      if (!used_dims_.count(name)) return error_at(position, fmt::format("dim '{}' is never used", name));
+      if (!used_dims_.count(name))
+        return error_at(position, fmt::format("dim '{}' is never used", name));
     int offender = -1;
     auto op = builder_.finish(outputs_, &offender);
     if (op) return op;
     std::size_t position = output_position_;
     if (offender >= 0) {
-      const auto it = positions_.find(builder_.op().values[static_cast<std::size_t>(offender)].name);
+      const auto it =
+          positions_.find(builder_.op().values[static_cast<std::size_t>(offender)].name);
       if (it != positions_.end() && output_position_ == 0) position = it->second;
       if (it != positions_.end() && offender < builder_.op().inputs()) position = it->second;
       if (it != positions_.end()) position = std::max(position, it->second);
@@ -119,10 +132,12 @@ class Resolver {
   const SyntaxNode& node(int id) const { return syntax_.nodes[static_cast<std::size_t>(id)]; }
 
   Result<void> declare(const std::string& name, std::size_t position) {
-    if (name == "return" || name == "True" || name == "False" || name == "None" || name == "inf" || name == "nan")
+    if (name == "return" || name == "True" || name == "False" || name == "None" || name == "inf" ||
+        name == "nan")
       return error_at(position, fmt::format("'{}' is a word of the language", name));
     if (!positions_.emplace(name, position).second)
-      return error_at(position, fmt::format("'{}' is assigned twice; a name is assigned once", name));
+      return error_at(position,
+                      fmt::format("'{}' is assigned twice; a name is assigned once", name));
     return {};
   }
 
@@ -134,7 +149,8 @@ class Resolver {
         result_ = &s;
         continue;
       }
-      if (s.kind == Statement::Kind::assignment && s.names.size() == 1 && s.names[0].first == "precision") {
+      if (s.kind == Statement::Kind::assignment && s.names.size() == 1 &&
+          s.names[0].first == "precision") {
         if (auto ok = read_precision(s); !ok) return ok;
         continue;
       }
@@ -147,7 +163,10 @@ class Resolver {
 
   Result<void> read_precision(const Statement& s) {
     const SyntaxNode& value = node(s.value);
-    constexpr std::pair<std::string_view, Precision> kWords[] = {{"exact", Precision::exact}, {"tf32", Precision::tf32}, {"bf16x3", Precision::bf16x3}, {"tf32x3", Precision::tf32x3}};
+    constexpr std::pair<std::string_view, Precision> kWords[] = {{"exact", Precision::exact},
+                                                                 {"tf32", Precision::tf32},
+                                                                 {"bf16x3", Precision::bf16x3},
+                                                                 {"tf32x3", Precision::tf32x3}};
     if (has_precision_) return error_at(s.position, "precision is stated twice");
     has_precision_ = true;
     for (const auto& [word, precision] : kWords)
@@ -185,7 +204,8 @@ class Resolver {
       const auto v = builder_.whole(e);
       if (!v) return error_at(dim_positions_.at(name), v.error().message);
       if (*v < 1 || *v > kMaxElements)
-        return error_at(dim_positions_.at(name), fmt::format("dim '{}' is {}; it must be between 1 and 2^40", name, *v));
+        return error_at(dim_positions_.at(name),
+                        fmt::format("dim '{}' is {}; it must be between 1 and 2^40", name, *v));
     }
     used_dims_.clear();  // from here on, uses count
     for (const auto& [name, e] : dims_)
@@ -218,10 +238,13 @@ class Resolver {
       return it->second;
     }
     if (builder_.value_named(n.text) >= 0 || positions_.count(n.text))
-      return error_at(n.position, fmt::format("'{}' is a tensor; a whole number or a dim is needed here", n.text));
+      return error_at(n.position,
+                      fmt::format("'{}' has no whole-number value; a dim is needed here", n.text));
     std::vector<std::string> names;
     for (const auto& [name, e] : dims_) names.push_back(name);
-    return error_at(n.position, fmt::format("dim '{}' has no value{}; bind it with {}=...", n.text.substr(0, 64), suggestion(n.text, names), n.text.substr(0, 64)));
+    return error_at(n.position, fmt::format("dim '{}' has no value{}; bind it with {}=...",
+                                            n.text.substr(0, 64), suggestion(n.text, names),
+                                            n.text.substr(0, 64)));
   }
 
   Result<std::vector<Expr>> wholes(const std::vector<int>& ids) {
@@ -248,12 +271,16 @@ class Resolver {
       if (!strides) return tl::unexpected<Error>(strides.error());
       value.strides = *strides;
       if (s->has_strides && value.strides.size() != value.shape.size())
-        return error_at(s->position, fmt::format("{} strides for {} dimensions", value.strides.size(), value.shape.size()));
+        return error_at(s->position, fmt::format("{} strides for {} dimensions",
+                                                 value.strides.size(), value.shape.size()));
       if (s->channels_last) {
-        if (value.shape.size() < 3) return error_at(s->position, "channels_last needs at least 3 dimensions");
+        if (value.shape.size() < 3)
+          return error_at(s->position, "channels_last needs at least 3 dimensions");
         value.strides = channels_last_strides(value.shape);
       }
-      value.role = s->role == "weight" ? Role::weight : s->role == "inout" ? Role::inout : Role::input;
+      value.role = s->role == "weight"  ? Role::weight
+                   : s->role == "inout" ? Role::inout
+                                        : Role::input;
       value.distribution = default_distribution(*dtype);
       if (!s->distribution.empty())
         if (auto ok = read_distribution(*s, value.distribution); !ok) return ok;
@@ -265,24 +292,36 @@ class Resolver {
 
   static std::string unknown_dtype(const std::string& name) {
     std::vector<std::string> names;
-    for (const auto d : {DType::f64, DType::f32, DType::f16, DType::bf16, DType::f8e4m3, DType::f8e5m2, DType::i64, DType::i32, DType::i8, DType::u8, DType::boolean})
+    for (const auto d :
+         {DType::f64, DType::f32, DType::f16, DType::bf16, DType::f8e4m3, DType::f8e5m2, DType::i64,
+          DType::i32, DType::i8, DType::u8, DType::boolean})
       names.emplace_back(name_of(d));
     std::string all;
     for (const auto& n : names) all += (all.empty() ? "" : " ") + n;
     const std::string near = suggestion(name, names);
-    return fmt::format("unknown dtype '{}'{}", name.substr(0, 64), near.empty() ? "; it must be one of " + all : near);
+    return fmt::format("unknown dtype '{}'{}", name.substr(0, 64),
+                       near.empty() ? "; it must be one of " + all : near);
   }
 
   Result<void> read_distribution(const Statement& s, Distribution& d) {
     using Kind = Distribution::Kind;
-    constexpr std::pair<std::string_view, Kind> kKinds[] = {{"normal", Kind::normal}, {"uniform", Kind::uniform}, {"randint", Kind::randint}, {"constant", Kind::constant}};
-    const auto found = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const auto& k) { return k.first == s.distribution; });
+    constexpr std::pair<std::string_view, Kind> kKinds[] = {{"normal", Kind::normal},
+                                                            {"uniform", Kind::uniform},
+                                                            {"randint", Kind::randint},
+                                                            {"constant", Kind::constant}};
+    const auto found = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                    [&](const auto& k) { return k.first == s.distribution; });
     if (found == std::end(kKinds))
-      return error_at(s.distribution_position, fmt::format("unknown distribution '{}'; it must be normal, uniform, randint or constant", s.distribution.substr(0, 64)));
+      return error_at(
+          s.distribution_position,
+          fmt::format("unknown distribution '{}'; it must be normal, uniform, randint or constant",
+                      s.distribution.substr(0, 64)));
     d = {found->second, 0, 0};
     const std::size_t wanted = d.kind == Kind::constant ? 1 : 2;
     if (s.parameters.size() != wanted)
-      return error_at(s.distribution_position, fmt::format("{} takes {} number(s), not {}", s.distribution, wanted, s.parameters.size()));
+      return error_at(s.distribution_position,
+                      fmt::format("{} takes {} number(s), not {}", s.distribution, wanted,
+                                  s.parameters.size()));
     for (std::size_t k = 0; k < wanted; ++k) {
       const SyntaxNode& n = node(s.parameters[k]);
       if (n.kind != NodeKind::number) return error_at(n.position, "expected a number");
@@ -317,7 +356,8 @@ class Resolver {
         copy.op = "identity";
         copy.operands = {*operand};
         copy.position = value.position;
-        if (auto ok = builder_.add_node(std::move(copy), names); !ok) return error_at(value.position, ok.error().message);
+        if (auto ok = builder_.add_node(std::move(copy), names); !ok)
+          return error_at(value.position, ok.error().message);
         continue;
       }
       if (auto ok = make_node(s->value, names); !ok) return tl::unexpected<Error>(ok.error());
@@ -330,7 +370,9 @@ class Resolver {
     output_position_ = result_->position;
     for (const auto& [name, position] : result_->names) {
       const int v = builder_.value_named(name);
-      if (v < 0) return error_at(position, fmt::format("unknown name '{}'{}", name.substr(0, 64), suggestion(name, value_names())));
+      if (v < 0)
+        return error_at(position, fmt::format("unknown name '{}'{}", name.substr(0, 64),
+                                              suggestion(name, value_names())));
       outputs_.push_back(v);
     }
     return {};
@@ -346,16 +388,23 @@ class Resolver {
     const SyntaxNode& n = node(id);
     switch (n.kind) {
       case NodeKind::number:
-      case NodeKind::boolean: return Operand(n.number);
-      case NodeKind::none: return Operand(Absent{});
-      case NodeKind::name: return named_operand(n);
-      case NodeKind::word: return error_at(n.position, "a tensor or a number is needed here, not a word");
-      case NodeKind::list: return error_at(n.position, "a tensor or a number is needed here, not a list");
-      default: break;
+      case NodeKind::boolean:
+        return Operand(n.number);
+      case NodeKind::none:
+        return Operand(Absent{});
+      case NodeKind::name:
+        return named_operand(n);
+      case NodeKind::word:
+        return error_at(n.position, "a tensor or a number is needed here, not a word");
+      case NodeKind::list:
+        return error_at(n.position, "a tensor or a number is needed here, not a list");
+      default:
+        break;
     }
     if (const auto folded = constant(id)) return Operand(*folded);
     const auto known = [&](std::string_view name) { return dims_.count(name) > 0; };
-    if (n.kind != NodeKind::call && whole_.could_be(id, known) && !divides(id)) return scalar_operand(id);
+    if (n.kind != NodeKind::call && whole_.could_be(id, known) && !divides(id))
+      return scalar_operand(id);
     auto results = make_node(id, {""});
     if (!results) return tl::unexpected<Error>(results.error());
     return Operand((*results)[0]);
@@ -392,7 +441,8 @@ class Resolver {
       return error_at(n.position, fmt::format("'{}' is used before it is assigned", n.text));
     auto names = value_names();
     for (const auto& [name, e] : dims_) names.push_back(name);
-    return error_at(n.position, fmt::format("unknown name '{}'{}", n.text.substr(0, 64), suggestion(n.text, names)));
+    return error_at(n.position, fmt::format("unknown name '{}'{}", n.text.substr(0, 64),
+                                            suggestion(n.text, names)));
   }
 
   Result<Operand> scalar_operand(int id) {
@@ -413,7 +463,9 @@ class Resolver {
     made.position = n.position;
     if (n.kind == NodeKind::call) {
       const Row* row = find_row(n.text);
-      if (!row) return error_at(n.position, fmt::format("unknown operator '{}'{}", n.text.substr(0, 64), suggestion(n.text, operator_names())));
+      if (!row)
+        return error_at(n.position, fmt::format("unknown operator '{}'{}", n.text.substr(0, 64),
+                                                suggestion(n.text, operator_names())));
       made.op = row->name;
       if (auto ok = bind_arguments(*row, n, made); !ok) return tl::unexpected<Error>(ok.error());
     } else if (n.kind == NodeKind::binary || n.kind == NodeKind::unary) {
@@ -442,16 +494,20 @@ class Resolver {
 
   Result<void> bind_arguments(const Row& row, const SyntaxNode& n, Node& made) {
     const auto& parameters = row.parameters;
-    std::vector<std::vector<int>> given(parameters.size());  // `tensors`, and a spread shape, take several
+    std::vector<std::vector<int>> given(
+        parameters.size());  // `tensors`, and a spread shape, take several
     std::size_t p = 0;
     for (std::size_t k = 0; k < n.children.size(); ++k, ++p) {
       const int child = n.children[k];
       if (p >= parameters.size())
-        return error_at(node(child).position, fmt::format("{} takes at most {} argument(s); {}({})", row.name, parameters.size(), row.name, row.signature));
+        return error_at(node(child).position,
+                        fmt::format("{} takes at most {} argument(s); {}({})", row.name,
+                                    parameters.size(), row.name, row.signature));
       given[p].push_back(child);
       const bool is_list = node(child).kind == NodeKind::list;
-      const bool spread = parameters[p].kind == ParameterKind::tensors ||
-                          (parameters[p].kind == ParameterKind::shape && p + 1 == parameters.size() && p > 0);
+      const bool spread =
+          parameters[p].kind == ParameterKind::tensors ||
+          (parameters[p].kind == ParameterKind::shape && p + 1 == parameters.size() && p > 0);
       while (spread && !is_list && k + 1 < n.children.size()) given[p].push_back(n.children[++k]);
     }
     for (const auto& [name, child] : n.keywords) {
@@ -459,9 +515,13 @@ class Resolver {
       for (const auto& q : parameters) names.push_back(q.name);
       const auto found = std::find(names.begin(), names.end(), name);
       if (found == names.end())
-        return error_at(node(child).position, fmt::format("{} has no argument '{}'{}; {}({})", row.name, name.substr(0, 64), suggestion(name, names), row.name, row.signature));
+        return error_at(
+            node(child).position,
+            fmt::format("{} has no argument '{}'{}; {}({})", row.name, name.substr(0, 64),
+                        suggestion(name, names), row.name, row.signature));
       auto& slot = given[static_cast<std::size_t>(found - names.begin())];
-      if (!slot.empty()) return error_at(node(child).position, fmt::format("argument '{}' is given twice", name));
+      if (!slot.empty())
+        return error_at(node(child).position, fmt::format("argument '{}' is given twice", name));
       slot.push_back(child);
     }
     for (std::size_t k = 0; k < parameters.size(); ++k)
@@ -469,10 +529,12 @@ class Resolver {
     return {};
   }
 
-  Result<void> bind_argument(const Row& row, const Parameter& p, const std::vector<int>& given, Node& made) {
+  Result<void> bind_argument(const Row& row, const Parameter& p, const std::vector<int>& given,
+                             Node& made) {
     if (p.kind == ParameterKind::tensors) {
       std::vector<int> items = given;
-      if (items.size() == 1 && node(items[0]).kind == NodeKind::list) items = node(items[0]).children;
+      if (items.size() == 1 && node(items[0]).kind == NodeKind::list)
+        items = node(items[0]).children;
       for (int item : items) {
         auto operand = operand_of(item);
         if (!operand) return tl::unexpected<Error>(operand.error());
@@ -493,7 +555,8 @@ class Resolver {
     if (given.empty()) return {};
     const SyntaxNode& n = node(given[0]);
     if (n.kind == NodeKind::none) {
-      if (p.required || p.fallback) return error_at(n.position, fmt::format("{}: '{}' cannot be None", row.name, p.name));
+      if (p.required || p.fallback)
+        return error_at(n.position, fmt::format("{}: '{}' cannot be None", row.name, p.name));
       return {};
     }
     auto attribute = read_attribute(p, given);
@@ -504,7 +567,9 @@ class Resolver {
 
   Result<Attribute> read_attribute(const Parameter& p, const std::vector<int>& given) {
     const SyntaxNode& n = node(given[0]);
-    const auto wrong = [&](std::string_view what) { return error_at(n.position, fmt::format("'{}' must be {}", p.name, what)); };
+    const auto wrong = [&](std::string_view what) {
+      return error_at(n.position, fmt::format("'{}' must be {}", p.name, what));
+    };
     const bool is_word = n.kind == NodeKind::word || n.kind == NodeKind::name;
     switch (p.kind) {
       case ParameterKind::flag:
@@ -525,10 +590,12 @@ class Resolver {
         if (!e) return tl::unexpected<Error>(e.error());
         return Attribute(simplify(*e));
       }
-      default: break;
+      default:
+        break;
     }
     if (p.kind == ParameterKind::padding && n.kind == NodeKind::word) return Attribute(n.text);
-    if (p.kind == ParameterKind::padding && n.kind == NodeKind::name && !dims_.count(n.text)) return Attribute(n.text);
+    if (p.kind == ParameterKind::padding && n.kind == NodeKind::name && !dims_.count(n.text))
+      return Attribute(n.text);
     auto list = wholes(n.kind == NodeKind::list ? n.children : given);
     if (!list) return tl::unexpected<Error>(list.error());
     return Attribute(*list);
@@ -560,7 +627,8 @@ Result<Operator> parse_operator(std::string_view line) {
 Result<Expr> parse_whole(std::string_view text) {
   const auto syntax = parse_expression_syntax(text);
   if (!syntax) return tl::unexpected<Error>(syntax.error());
-  const WholeReader reader(*syntax, [](const SyntaxNode& n) -> Result<Expr> { return Expr::symbol(n.text); });
+  const WholeReader reader(
+      *syntax, [](const SyntaxNode& n) -> Result<Expr> { return Expr::symbol(n.text); });
   auto e = reader.read(static_cast<int>(syntax->nodes.size()) - 1);
   if (!e) return e;
   return simplify(*e);

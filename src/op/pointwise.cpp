@@ -1,5 +1,5 @@
-// Arithmetic, comparison, logic and unary mathematics: one map each, operands broadcast. Dtypes follow
-// PyTorch's promotion; whole-number literals count as integers, others as floats.
+// Arithmetic, comparison, logic and unary mathematics: one map each, operands broadcast. Dtypes
+// follow PyTorch's promotion; whole-number literals count as integers, others as floats.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -48,7 +48,8 @@ InferResult infer_pointwise(const Call& call, Typing typing, bool first_is_condi
   if (first_is_condition) typed.erase(typed.begin());
   DType dtype = promoted(call, typed);
   if (typing == Typing::arithmetic && dtype == DType::boolean)
-    return bad_input("needs numbers, got bool; cast with to(x, f32), or use logical_and, logical_or");
+    return bad_input(
+        "needs numbers, got bool; cast with to(x, f32), or use logical_and, logical_or");
   if (typing == Typing::floating) dtype = float_of(dtype);
   if (typing == Typing::comparison) dtype = DType::boolean;
   return std::vector<Inferred>{{dtype, *shape}};
@@ -75,12 +76,14 @@ Row pointwise(std::string name, std::string signature, Typing typing, Formula fo
 }
 
 Row unary(std::string name, Typing typing, Function f, std::vector<std::string> aliases = {}) {
-  return pointwise(std::move(name), "input", typing, [f](const Operands& o) { return call(f, o[0]); },
-                   std::move(aliases));
+  return pointwise(
+      std::move(name), "input", typing, [f](const Operands& o) { return call(f, o[0]); },
+      std::move(aliases));
 }
 Row binary(std::string name, Typing typing, Function f, std::vector<std::string> aliases = {}) {
-  return pointwise(std::move(name), "input, other", typing,
-                   [f](const Operands& o) { return call(f, o[0], o[1]); }, std::move(aliases));
+  return pointwise(
+      std::move(name), "input, other", typing,
+      [f](const Operands& o) { return call(f, o[0], o[1]); }, std::move(aliases));
 }
 
 Scalar scaled_other(const Operands& o) {
@@ -134,8 +137,9 @@ std::vector<Row> pointwise_rows() {
   }));
   rows.push_back(unary("logical_not", C, logical_not));
   rows.push_back(unary("isnan", C, is_nan));
-  rows.push_back(pointwise("where", "condition, input, other", K,
-                           [](const Operands& o) { return select(o[0], o[1], o[2]); }, {}, true));
+  rows.push_back(pointwise(
+      "where", "condition, input, other", K,
+      [](const Operands& o) { return select(o[0], o[1], o[2]); }, {}, true));
   rows.push_back(pointwise("masked_fill", "input, mask, value", K,
                            [](const Operands& o) { return select(o[1], o[2], o[0]); }));
   rows.back().infer = [](const Call& c) -> InferResult {
@@ -143,19 +147,20 @@ std::vector<Row> pointwise_rows() {
     if (inferred && c.is_tensor("input")) (*inferred)[0].dtype = c.value("input").dtype;
     return inferred;
   };
-  rows.push_back(pointwise("clamp", "input, min = None, max = None", A, [](const Operands& o) {
-    Scalar x = o[0];
-    if (o.present[1]) x = formula::max(x, o[1]);
-    if (o.present[2]) x = formula::min(x, o[2]);
-    return x;
-  }, {"clip"}));
+  rows.push_back(pointwise("clamp", "input, min = None, max = None", A,
+                           [](const Operands& o) {
+                             Scalar x = o[0];
+                             if (o.present[1]) x = formula::max(x, o[1]);
+                             if (o.present[2]) x = formula::min(x, o[2]);
+                             return x;
+                           },
+                           {"clip"}));
   rows.push_back(pointwise("clamp_min", "input, min", A,
                            [](const Operands& o) { return formula::max(o[0], o[1]); }));
   rows.push_back(pointwise("clamp_max", "input, max", A,
                            [](const Operands& o) { return formula::min(o[0], o[1]); }));
-  rows.push_back(pointwise("lerp", "input, end, weight", F, [](const Operands& o) {
-    return o[0] + o[2] * (o[1] - o[0]);
-  }));
+  rows.push_back(pointwise("lerp", "input, end, weight", F,
+                           [](const Operands& o) { return o[0] + o[2] * (o[1] - o[0]); }));
   rows.push_back(unary("exp", F, Function::exp));
   rows.push_back(unary("log", F, log));
   rows.push_back(pointwise("log2", "input", F, [](const Operands& o) {
@@ -185,7 +190,9 @@ std::vector<Row> pointwise_rows() {
   rows.push_back(pointwise("scalar", "value: integer", K, [](const Operands& o) {
     return Scalar::index(*o.call.expression("value"));
   }));
-  rows.back().infer = [](const Call&) -> InferResult { return std::vector<Inferred>{{DType::i64, {}}}; };
+  rows.back().infer = [](const Call&) -> InferResult {
+    return std::vector<Inferred>{{DType::i64, {}}};
+  };
   return rows;
 }
 

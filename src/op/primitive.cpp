@@ -17,15 +17,19 @@ std::string shape_text(const std::vector<Expr>& shape) {
 
 std::string axes_text(const std::vector<Axis>& axes) {
   std::string out;
-  for (const auto& a : axes) out += fmt::format("{}{} < {}", out.empty() ? "" : ", ", a.name, a.extent.text());
+  for (const auto& a : axes)
+    out += fmt::format("{}{} < {}", out.empty() ? "" : ", ", a.name, a.extent.text());
   return out;
 }
 
 std::string_view name_of(Tensor::Kind kind) {
   switch (kind) {
-    case Tensor::Kind::input: return "input";
-    case Tensor::Kind::intermediate: return "intermediate";
-    case Tensor::Kind::output: return "output";
+    case Tensor::Kind::input:
+      return "input";
+    case Tensor::Kind::intermediate:
+      return "intermediate";
+    case Tensor::Kind::output:
+      return "output";
   }
   return {};
 }
@@ -33,7 +37,8 @@ std::string_view name_of(Tensor::Kind kind) {
 }  // namespace
 
 std::string_view name_of(PrimitiveKind kind) {
-  constexpr std::string_view kNames[] = {"map", "reduce", "contraction", "scan", "window", "gather"};
+  constexpr std::string_view kNames[] = {"map",  "reduce", "contraction",
+                                         "scan", "window", "gather"};
   return kNames[static_cast<int>(kind)];
 }
 
@@ -45,13 +50,17 @@ std::string_view name_of(Combiner combiner) {
 double identity_of(Combiner combiner) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   switch (combiner) {
-    case Combiner::prod: return 1;
+    case Combiner::prod:
+      return 1;
     case Combiner::max:
-    case Combiner::argmax: return -kInfinity;
+    case Combiner::argmax:
+      return -kInfinity;
     case Combiner::min:
-    case Combiner::argmin: return kInfinity;
+    case Combiner::argmin:
+      return kInfinity;
     case Combiner::none:
-    case Combiner::sum: break;
+    case Combiner::sum:
+      break;
   }
   return 0;
 }
@@ -83,7 +92,8 @@ std::string Lowering::text() const {
   std::string out;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& t = tensors[i];
-    out += fmt::format("t{}: {}{} {} {}", i, name_of(t.dtype), shape_text(t.shape), name_of(t.kind), t.name);
+    out += fmt::format("t{}: {}{} {} {}", i, name_of(t.dtype), shape_text(t.shape), name_of(t.kind),
+                       t.name);
     if (!t.strides.empty()) out += " strides " + shape_text(t.strides);
     out += '\n';
   }

@@ -1,5 +1,6 @@
-// Matrix products: contractions of two loads. Ranks and batch broadcasting follow torch.matmul; a bias is a map of its
-// own over a product that is kept in the compute type, so that it is rounded once.
+// Matrix products: contractions of two loads. Ranks and batch broadcasting follow torch.matmul; a
+// bias is a map of its own over a product that is kept in the compute type, so that it is rounded
+// once.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,31 +18,42 @@ using Shape = std::vector<Expr>;
 
 Result<void> need_tensors(const Call& call, const std::vector<std::string_view>& names) {
   for (const auto name : names)
-    if (call.has(name) && !call.is_tensor(name)) return bad_input(fmt::format("{} must be a tensor", name));
+    if (call.has(name) && !call.is_tensor(name))
+      return bad_input(fmt::format("{} must be a tensor", name));
   return {};
 }
 
 Result<void> check_rank(const Call& call, std::string_view name, std::size_t rank) {
   const auto& shape = call.value(name).shape;
   if (shape.size() == rank) return {};
-  return bad_input(fmt::format("{} must have {} dimensions, not {}", name, rank, shape_text(call, shape)));
+  return bad_input(
+      fmt::format("{} must have {} dimensions, not {}", name, rank, shape_text(call, shape)));
 }
 
 Result<void> check_equal(const Call& call, const Expr& a, const Expr& b, std::string_view what) {
   if (call.at_binding(a) == call.at_binding(b)) return {};
-  return bad_input(fmt::format("{}: {}={} against {}={}", what, a.text(), call.at_binding(a), b.text(), call.at_binding(b)));
+  const auto shown = [&](const Expr& e) {
+    return e.is_constant() ? e.text() : fmt::format("{}={}", e.text(), call.at_binding(e));
+  };
+  return bad_input(fmt::format("{}: {} against {}", what, shown(a), shown(b)));
 }
 
 // input [B.., M, K] with other [B.., K, N]; either may lack its matrix dim.
 InferResult infer_matmul(const Call& call) {
-  if (auto ok = need_tensors(call, {"input", "other"}); !ok) return tl::unexpected<Error>(ok.error());
+  if (auto ok = need_tensors(call, {"input", "other"}); !ok)
+    return tl::unexpected<Error>(ok.error());
   const Shape& a = call.value("input").shape;
   const Shape& b = call.value("other").shape;
   if (a.empty() || b.empty()) return bad_input("operands must have at least one dimension");
   const Expr& inner_b = b.size() == 1 ? b[0] : b[b.size() - 2];
-  if (auto ok = check_equal(call, a.back(), inner_b, fmt::format("inner extents of {} and {} differ", shape_text(call, a), shape_text(call, b))); !ok)
+  if (auto ok = check_equal(call, a.back(), inner_b,
+                            fmt::format("inner extents of {} and {} differ", shape_text(call, a),
+                                        shape_text(call, b)));
+      !ok)
     return tl::unexpected<Error>(ok.error());
-  const auto batch_of = [](const Shape& s) { return Shape(s.begin(), s.end() - std::min<std::ptrdiff_t>(2, std::ssize(s))); };
+  const auto batch_of = [](const Shape& s) {
+    return Shape(s.begin(), s.end() - std::min<std::ptrdiff_t>(2, std::ssize(s)));
+  };
   auto shape = broadcast(call, {batch_of(a), batch_of(b)});
   if (!shape) return tl::unexpected<Error>(shape.error());
   if (a.size() > 1) shape->push_back(a[a.size() - 2]);
@@ -62,7 +74,8 @@ Result<void> lower_matmul(Emitter& e) {
     const std::size_t own = s.size() - std::min<std::size_t>(2, s.size());
     for (std::size_t d = 0; d < own; ++d) {
       const std::size_t axis = batch - own + d;
-      const bool stretched = s[d].is_constant(1) || e.call().at_binding(s[d]) != e.call().at_binding(target.shape[axis]);
+      const bool stretched = s[d].is_constant(1) ||
+                             e.call().at_binding(s[d]) != e.call().at_binding(target.shape[axis]);
       at.push_back(stretched ? Expr(0) : axis_i(axis));
     }
     return at;
@@ -79,17 +92,21 @@ Result<void> lower_matmul(Emitter& e) {
 }
 
 InferResult infer_ranked(const Call& call, std::size_t rank_a, std::size_t rank_b) {
-  if (auto ok = need_tensors(call, {"input", "other"}); !ok) return tl::unexpected<Error>(ok.error());
+  if (auto ok = need_tensors(call, {"input", "other"}); !ok)
+    return tl::unexpected<Error>(ok.error());
   if (auto ok = check_rank(call, "input", rank_a); !ok) return tl::unexpected<Error>(ok.error());
   if (auto ok = check_rank(call, "other", rank_b); !ok) return tl::unexpected<Error>(ok.error());
   if (rank_a == 3)
-    if (auto ok = check_equal(call, call.value("input").shape[0], call.value("other").shape[0], "batches differ"); !ok)
+    if (auto ok = check_equal(call, call.value("input").shape[0], call.value("other").shape[0],
+                              "batches differ");
+        !ok)
       return tl::unexpected<Error>(ok.error());
   return infer_matmul(call);
 }
 
 InferResult infer_linear(const Call& call) {
-  if (auto ok = need_tensors(call, {"input", "weight", "bias"}); !ok) return tl::unexpected<Error>(ok.error());
+  if (auto ok = need_tensors(call, {"input", "weight", "bias"}); !ok)
+    return tl::unexpected<Error>(ok.error());
   if (auto ok = check_rank(call, "weight", 2); !ok) return tl::unexpected<Error>(ok.error());
   const Shape& x = call.value("input").shape;
   const Shape& w = call.value("weight").shape;
@@ -98,7 +115,9 @@ InferResult infer_linear(const Call& call) {
     return tl::unexpected<Error>(ok.error());
   if (call.has("bias")) {
     if (auto ok = check_rank(call, "bias", 1); !ok) return tl::unexpected<Error>(ok.error());
-    if (auto ok = check_equal(call, call.value("bias").shape[0], w[0], "out_features of bias and weight differ"); !ok)
+    if (auto ok = check_equal(call, call.value("bias").shape[0], w[0],
+                              "out_features of bias and weight differ");
+        !ok)
       return tl::unexpected<Error>(ok.error());
   }
   Shape shape(x.begin(), x.end() - 1);
@@ -114,8 +133,8 @@ void product_then(Emitter& e, const Expr& inner, const Scalar& body,
     e.reduce(target, {inner}, Combiner::sum, body, PrimitiveKind::contraction);
     return;
   }
-  const int product = e.reduce(Emitter::temporary(compute_type(target.dtype), target.shape), {inner}, Combiner::sum,
-                               body, PrimitiveKind::contraction);
+  const int product = e.reduce(Emitter::temporary(compute_type(target.dtype), target.shape),
+                               {inner}, Combiner::sum, body, PrimitiveKind::contraction);
   e.map(target, then(e.tensor_at(product, axes_i(target.shape.size()))));
 }
 
@@ -139,9 +158,11 @@ InferResult infer_addmm(const Call& call, std::size_t rank) {
     if (auto ok = check_rank(call, name, rank); !ok) return tl::unexpected<Error>(ok.error());
   const Shape& sa = call.value(a).shape;
   const Shape& sb = call.value(b).shape;
-  if (auto ok = check_equal(call, sa[rank - 1], sb[rank - 2], "inner extents differ"); !ok) return tl::unexpected<Error>(ok.error());
+  if (auto ok = check_equal(call, sa[rank - 1], sb[rank - 2], "inner extents differ"); !ok)
+    return tl::unexpected<Error>(ok.error());
   if (rank == 3)
-    if (auto ok = check_equal(call, sa[0], sb[0], "batches differ"); !ok) return tl::unexpected<Error>(ok.error());
+    if (auto ok = check_equal(call, sa[0], sb[0], "batches differ"); !ok)
+      return tl::unexpected<Error>(ok.error());
   Shape shape(sa.begin(), sa.end() - 1);
   shape.push_back(sb.back());
   const auto full = broadcast(call, {shape, call.value("input").shape});
@@ -149,7 +170,10 @@ InferResult infer_addmm(const Call& call, std::size_t rank) {
   bool grew = full->size() != shape.size();
   for (std::size_t d = 0; !grew && d < shape.size(); ++d)
     grew = call.at_binding((*full)[d]) != call.at_binding(shape[d]);
-  if (grew) return bad_input(fmt::format("input {} does not broadcast to {}", shape_text(call, call.value("input").shape), shape_text(call, shape)));
+  if (grew)
+    return bad_input(fmt::format("input {} does not broadcast to {}",
+                                 shape_text(call, call.value("input").shape),
+                                 shape_text(call, shape)));
   return std::vector<Inferred>{{promoted(call, {"input", a, b}), shape}};
 }
 
@@ -192,35 +216,47 @@ Result<Equation> read_equation(const Call& call) {
     start = comma + 1;
   }
   if (eq.operands.size() != values.size())
-    return bad_input(fmt::format("equation names {} operand(s), {} given", eq.operands.size(), values.size()));
+    return bad_input(
+        fmt::format("equation names {} operand(s), {} given", eq.operands.size(), values.size()));
   std::map<char, int> seen;
   for (std::size_t k = 0; k < values.size(); ++k) {
     const auto& shape = call.values()[static_cast<std::size_t>(values[k])].shape;
     const std::string& letters = eq.operands[k];
     if (letters.size() != shape.size())
-      return bad_input(fmt::format("equation gives operand {} {} letters, it has shape {}", k + 1, letters.size(), shape_text(call, shape)));
+      return bad_input(fmt::format("equation gives operand {} {} letters, it has shape {}", k + 1,
+                                   letters.size(), shape_text(call, shape)));
     for (std::size_t d = 0; d < letters.size(); ++d) {
       const char c = letters[d];
-      if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))) return bad_input("an equation is made of letters, commas and '->'");
-      if (letters.find(c, d + 1) != letters.npos) return bad_input(fmt::format("letter '{}' is twice in one operand; diagonals are not supported", c));
+      if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')))
+        return bad_input("an equation is made of letters, commas and '->'");
+      if (letters.find(c, d + 1) != letters.npos)
+        return bad_input(
+            fmt::format("letter '{}' is twice in one operand; diagonals are not supported", c));
       ++seen[c];
       const auto [it, fresh] = eq.extents.emplace(c, shape[d]);
       if (fresh) continue;
-      if (auto ok = check_equal(call, it->second, shape[d], fmt::format("extents of letter '{}' differ", c)); !ok) return tl::unexpected<Error>(ok.error());
+      if (auto ok = check_equal(call, it->second, shape[d],
+                                fmt::format("extents of letter '{}' differ", c));
+          !ok)
+        return tl::unexpected<Error>(ok.error());
       it->second = common(it->second, shape[d]);
     }
   }
-  if (arrow != text.npos) eq.result = text.substr(arrow + 2);
+  if (arrow != text.npos)
+    eq.result = text.substr(arrow + 2);
   else
     for (const auto& [c, count] : seen)
       if (count == 1) eq.result += c;
   for (std::size_t d = 0; d < eq.result.size(); ++d) {
-    if (!eq.extents.count(eq.result[d])) return bad_input(fmt::format("letter '{}' of the result is in no operand", eq.result[d]));
-    if (eq.result.find(eq.result[d], d + 1) != eq.result.npos) return bad_input("a letter is twice in the result");
+    if (!eq.extents.count(eq.result[d]))
+      return bad_input(fmt::format("letter '{}' of the result is in no operand", eq.result[d]));
+    if (eq.result.find(eq.result[d], d + 1) != eq.result.npos)
+      return bad_input("a letter is twice in the result");
   }
   for (const auto& letters : eq.operands)
     for (const char c : letters)
-      if (eq.result.find(c) == eq.result.npos && eq.summed.find(c) == eq.summed.npos) eq.summed += c;
+      if (eq.result.find(c) == eq.result.npos && eq.summed.find(c) == eq.summed.npos)
+        eq.summed += c;
   return eq;
 }
 
@@ -230,7 +266,8 @@ InferResult infer_einsum(const Call& call) {
   Shape shape;
   for (const char c : eq->result) shape.push_back(eq->extents.at(c));
   DType dtype = call.values()[static_cast<std::size_t>(call.list_of_tensors()[0])].dtype;
-  for (int v : call.list_of_tensors()) dtype = promote(dtype, call.values()[static_cast<std::size_t>(v)].dtype);
+  for (int v : call.list_of_tensors())
+    dtype = promote(dtype, call.values()[static_cast<std::size_t>(v)].dtype);
   return std::vector<Inferred>{{dtype, shape}};
 }
 
@@ -250,7 +287,8 @@ Result<void> lower_einsum(Emitter& e) {
   }
   Shape extents;
   for (const char c : eq->summed) extents.push_back(eq->extents.at(c));
-  if (extents.empty()) e.map(e.result(), *body);
+  if (extents.empty())
+    e.map(e.result(), *body);
   else
     e.reduce(e.result(), extents, Combiner::sum, *body,
              values.size() == 2 ? PrimitiveKind::contraction : PrimitiveKind::reduce);
@@ -262,15 +300,21 @@ Result<void> lower_einsum(Emitter& e) {
 std::vector<Row> product_rows() {
   std::vector<Row> rows;
   rows.push_back({"matmul", "input, other", infer_matmul, lower_matmul});
-  rows.push_back({"mm", "input, other", [](const Call& c) { return infer_ranked(c, 2, 2); }, lower_matmul});
-  rows.push_back({"bmm", "input, other", [](const Call& c) { return infer_ranked(c, 3, 3); }, lower_matmul});
-  rows.push_back({"mv", "input, other", [](const Call& c) { return infer_ranked(c, 2, 1); }, lower_matmul});
-  rows.push_back({"dot", "input, other", [](const Call& c) { return infer_ranked(c, 1, 1); }, lower_matmul});
+  rows.push_back(
+      {"mm", "input, other", [](const Call& c) { return infer_ranked(c, 2, 2); }, lower_matmul});
+  rows.push_back(
+      {"bmm", "input, other", [](const Call& c) { return infer_ranked(c, 3, 3); }, lower_matmul});
+  rows.push_back(
+      {"mv", "input, other", [](const Call& c) { return infer_ranked(c, 2, 1); }, lower_matmul});
+  rows.push_back(
+      {"dot", "input, other", [](const Call& c) { return infer_ranked(c, 1, 1); }, lower_matmul});
   rows.push_back({"linear", "input, weight, bias = None", infer_linear, lower_linear});
   rows.push_back({"addmm", "input, mat1, mat2, beta: number = 1, alpha: number = 1",
-                  [](const Call& c) { return infer_addmm(c, 2); }, [](Emitter& e) { return lower_addmm(e, 2); }});
+                  [](const Call& c) { return infer_addmm(c, 2); },
+                  [](Emitter& e) { return lower_addmm(e, 2); }});
   rows.push_back({"baddbmm", "input, batch1, batch2, beta: number = 1, alpha: number = 1",
-                  [](const Call& c) { return infer_addmm(c, 3); }, [](Emitter& e) { return lower_addmm(e, 3); }});
+                  [](const Call& c) { return infer_addmm(c, 3); },
+                  [](Emitter& e) { return lower_addmm(e, 3); }});
   Row outer{"outer", "input, other", nullptr, nullptr};
   outer.infer = [](const Call& call) -> InferResult {
     for (const auto name : {"input", "other"}) {

@@ -1,5 +1,6 @@
-// Reductions over any dims of one operand, softmax among them. Means, variances and exponentials of differences are
-// taken in two passes (subtract the mean or the maximum first), as numerically careful kernels do.
+// Reductions over any dims of one operand, softmax among them. Means, variances and exponentials of
+// differences are taken in two passes (subtract the mean or the maximum first), as numerically
+// careful kernels do.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,7 +16,8 @@ namespace mtmc::op {
 
 using namespace formula;
 
-Result<std::vector<int>> reduced_dims(const Call& call, std::string_view operand, std::string_view name) {
+Result<std::vector<int>> reduced_dims(const Call& call, std::string_view operand,
+                                      std::string_view name) {
   const int rank = static_cast<int>(call.value(operand).shape.size());
   std::vector<std::int64_t> stated;
   const auto attribute = call.attribute(name);
@@ -24,9 +26,11 @@ Result<std::vector<int>> reduced_dims(const Call& call, std::string_view operand
     for (int d = 0; d < rank; ++d) all.push_back(d);
     return all;
   }
-  if (const auto* one = std::get_if<Expr>(&*attribute)) stated.push_back(call.at_binding(*one));
+  if (const auto* one = std::get_if<Expr>(&*attribute))
+    stated.push_back(call.at_binding(*one));
   else
-    for (const auto& e : std::get<std::vector<Expr>>(*attribute)) stated.push_back(call.at_binding(e));
+    for (const auto& e : std::get<std::vector<Expr>>(*attribute))
+      stated.push_back(call.at_binding(e));
   std::vector<int> dims;
   for (const std::int64_t s : stated) {
     auto d = axis_in(s, rank);
@@ -47,8 +51,10 @@ Reduction::Reduction(const std::vector<Expr>& shape, const std::vector<int>& dim
   for (int d : dims) is_reduced_[static_cast<std::size_t>(d)] = true;
   for (std::size_t d = 0; d < shape.size(); ++d) {
     if (is_reduced_[d]) extents_.push_back(shape[d]);
-    if (!is_reduced_[d]) result_.push_back(shape[d]);
-    else if (keepdim) result_.push_back(Expr(1));
+    if (!is_reduced_[d])
+      result_.push_back(shape[d]);
+    else if (keepdim)
+      result_.push_back(Expr(1));
   }
 }
 
@@ -57,8 +63,10 @@ std::vector<Expr> Reduction::read() const {
   std::size_t parallel = 0, reduced = 0;
   for (std::size_t d = 0; d < shape_.size(); ++d) {
     if (is_reduced_[d]) at.push_back(axis_r(reduced++));
-    if (!is_reduced_[d]) at.push_back(axis_i(parallel++));
-    else if (keepdim_) ++parallel;
+    if (!is_reduced_[d])
+      at.push_back(axis_i(parallel++));
+    else if (keepdim_)
+      ++parallel;
   }
   return at;
 }
@@ -66,16 +74,20 @@ std::vector<Expr> Reduction::read() const {
 std::vector<Expr> Reduction::own() const {
   std::vector<Expr> at;
   for (std::size_t k = 0, d = 0; d < shape_.size(); ++d)
-    if (!is_reduced_[d]) at.push_back(axis_i(k++));
-    else if (keepdim_) at.push_back(Expr(0)), ++k;
+    if (!is_reduced_[d])
+      at.push_back(axis_i(k++));
+    else if (keepdim_)
+      at.push_back(Expr(0)), ++k;
   return at;
 }
 
 std::vector<Expr> Reduction::from_full() const {
   std::vector<Expr> at;
   for (std::size_t d = 0; d < shape_.size(); ++d)
-    if (!is_reduced_[d]) at.push_back(axis_i(d));
-    else if (keepdim_) at.push_back(Expr(0));
+    if (!is_reduced_[d])
+      at.push_back(axis_i(d));
+    else if (keepdim_)
+      at.push_back(Expr(0));
   return at;
 }
 
@@ -91,7 +103,8 @@ struct Plan {
 Plan plan(const Emitter& e, std::string_view dim_name = "dim") {
   const Call& call = e.call();
   bool keepdim = false;
-  for (const auto& p : call.row().parameters) keepdim |= p.name == "keepdim" && call.flag("keepdim");
+  for (const auto& p : call.row().parameters)
+    keepdim |= p.name == "keepdim" && call.flag("keepdim");
   const auto dims = *reduced_dims(call, "input", dim_name);  // inference has seen them
   Reduction over(call.value("input").shape, dims, keepdim);
   return {over, e.operand("input", over.read())};
@@ -123,7 +136,8 @@ Result<DType> indices(const Call&) { return DType::i64; }
 Result<DType> booleans(const Call&) { return DType::boolean; }
 
 constexpr const char* kDims = "input, dim: shape = None, keepdim: flag = False";
-constexpr const char* kDimsDtype = "input, dim: shape = None, keepdim: flag = False, dtype: dtype = None";
+constexpr const char* kDimsDtype =
+    "input, dim: shape = None, keepdim: flag = False, dtype: dtype = None";
 constexpr const char* kOneDim = "input, dim: integer = None, keepdim: flag = False";
 
 Row reduction(std::string name, std::string signature, DTypeRule rule,
@@ -166,16 +180,20 @@ Row extremum(std::string name, Combiner value, Combiner index) {
 }
 
 int mean_of(Emitter& e, const Plan& p, const Emitter::Target& target) {
-  const int sum = e.reduce(e.statistic("input", p.over.result()), p.over.extents(), Combiner::sum, p.x);
-  return e.map(target, e.tensor_at(sum, axes_i(target.shape.size())) / Scalar::index(p.over.count()));
+  const int sum =
+      e.reduce(e.statistic("input", p.over.result()), p.over.extents(), Combiner::sum, p.x);
+  return e.map(target,
+               e.tensor_at(sum, axes_i(target.shape.size())) / Scalar::index(p.over.count()));
 }
 
 void lower_variance(Emitter& e, const Plan& p, bool root) {
   const auto target = e.result();
   const int mean = mean_of(e, p, e.statistic("input", p.over.result()));
   const Scalar d = p.x - e.tensor_at(mean, p.over.own());
-  const int squares = e.reduce(e.statistic("input", p.over.result()), p.over.extents(), Combiner::sum, d * d);
-  const std::int64_t correction = *e.call().integer("correction") * (e.call().flag("unbiased") ? 1 : 0);
+  const int squares =
+      e.reduce(e.statistic("input", p.over.result()), p.over.extents(), Combiner::sum, d * d);
+  const std::int64_t correction =
+      *e.call().integer("correction") * (e.call().flag("unbiased") ? 1 : 0);
   // Like PyTorch, 0 / 0 for a single element with correction.
   const Scalar count = Scalar::index(simplify(p.over.count() - Expr(correction)));
   const Scalar variance = e.tensor_at(squares, axes_i(target.shape.size())) / max(count, num(0));
@@ -201,18 +219,22 @@ void lower_norm(Emitter& e, const Plan& p) {
     e.reduce(target, p.over.extents(), Combiner::sum, term);
     return;
   }
-  const int sum = e.reduce(e.statistic("input", p.over.result()), p.over.extents(), Combiner::sum, term);
+  const int sum =
+      e.reduce(e.statistic("input", p.over.result()), p.over.extents(), Combiner::sum, term);
   const Scalar total = e.tensor_at(sum, axes_i(target.shape.size()));
-  e.map(target, order == 2 ? call(Function::sqrt, total) : call(Function::pow, total, num(1 / order)));
+  e.map(target,
+        order == 2 ? call(Function::sqrt, total) : call(Function::pow, total, num(1 / order)));
 }
 
 void lower_logsumexp(Emitter& e, const Plan& p) {
   const auto target = e.result();
-  const int top = e.reduce(e.statistic("input", p.over.result()), p.over.extents(), Combiner::max, p.x);
+  const int top =
+      e.reduce(e.statistic("input", p.over.result()), p.over.extents(), Combiner::max, p.x);
   // An infinite maximum must not be subtracted from itself.
   const auto shift = [&](std::vector<Expr> at) {
     const Scalar m = e.tensor_at(top, std::move(at));
-    return select(call(Function::equal, abs(m), num(std::numeric_limits<double>::infinity())), num(0), m);
+    return select(call(Function::equal, abs(m), num(std::numeric_limits<double>::infinity())),
+                  num(0), m);
   };
   const int sum = e.reduce(e.statistic("input", p.over.result()), p.over.extents(), Combiner::sum,
                            exp(p.x - shift(p.over.own())));
@@ -240,7 +262,8 @@ Row softmax_like(std::string name, bool negate, bool logarithm) {
     const auto rank = full.shape.size();
     const auto statistic = e.statistic("input", p.over.result());
     const int top = e.reduce(statistic, p.over.extents(), Combiner::max, sign(p.x));
-    const Scalar shifted = sign(e.operand("input", axes_i(rank))) - e.tensor_at(top, p.over.from_full());
+    const Scalar shifted =
+        sign(e.operand("input", axes_i(rank))) - e.tensor_at(top, p.over.from_full());
     if (logarithm) {
       const Scalar term = exp(sign(p.x) - e.tensor_at(top, p.over.own()));
       const int sum = e.reduce(statistic, p.over.extents(), Combiner::sum, term);
@@ -248,7 +271,8 @@ Row softmax_like(std::string name, bool negate, bool logarithm) {
       return {};
     }
     const int weights = e.map(e.statistic("input", full.shape), exp(shifted));
-    const int sum = e.reduce(statistic, p.over.extents(), Combiner::sum, e.tensor_at(weights, p.over.read()));
+    const int sum =
+        e.reduce(statistic, p.over.extents(), Combiner::sum, e.tensor_at(weights, p.over.read()));
     e.map(full, e.tensor_at(weights, axes_i(rank)) / e.tensor_at(sum, p.over.from_full()));
     return {};
   };
@@ -261,11 +285,14 @@ std::vector<Row> reduce_rows() {
   std::vector<Row> rows;
   rows.push_back(simple("sum", kDimsDtype, accumulated, Combiner::sum));
   rows.push_back(simple("prod", kDimsDtype, accumulated, Combiner::prod));
-  rows.push_back(reduction("mean", kDimsDtype, [](const Call& call) -> Result<DType> {
-    const DType dtype = call.dtype("dtype").value_or(input_dtype(call));
-    if (!is_float(dtype)) return bad_input("needs a float tensor; cast with to(x, f32)");
-    return dtype;
-  }, [](Emitter& e, const Plan& p) { mean_of(e, p, e.result()); }));
+  rows.push_back(reduction(
+      "mean", kDimsDtype,
+      [](const Call& call) -> Result<DType> {
+        const DType dtype = call.dtype("dtype").value_or(input_dtype(call));
+        if (!is_float(dtype)) return bad_input("needs a float tensor; cast with to(x, f32)");
+        return dtype;
+      },
+      [](Emitter& e, const Plan& p) { mean_of(e, p, e.result()); }));
   rows.push_back(simple("amax", kDims, kept, Combiner::max));
   rows.push_back(simple("amin", kDims, kept, Combiner::min));
   rows.push_back(simple("argmax", kOneDim, indices, Combiner::argmax));
@@ -278,11 +305,15 @@ std::vector<Row> reduce_rows() {
   rows.push_back(reduction("all", kDims, booleans, [](Emitter& e, const Plan& p) {
     e.reduce(e.result(), p.over.extents(), Combiner::min, call(Function::not_equal, p.x, num(0)));
   }));
-  const std::string variance = "input, dim: shape = None, unbiased: flag = True, keepdim: flag = False, "
-                               "correction: integer = 1";
-  rows.push_back(reduction("var", variance, floating, [](Emitter& e, const Plan& p) { lower_variance(e, p, false); }));
-  rows.push_back(reduction("std", variance, floating, [](Emitter& e, const Plan& p) { lower_variance(e, p, true); }));
-  rows.push_back(reduction("norm", "input, p: number = 2, dim: shape = None, keepdim: flag = False", floating, lower_norm));
+  const std::string variance =
+      "input, dim: shape = None, unbiased: flag = True, keepdim: flag = False, "
+      "correction: integer = 1";
+  rows.push_back(reduction("var", variance, floating,
+                           [](Emitter& e, const Plan& p) { lower_variance(e, p, false); }));
+  rows.push_back(reduction("std", variance, floating,
+                           [](Emitter& e, const Plan& p) { lower_variance(e, p, true); }));
+  rows.push_back(reduction("norm", "input, p: number = 2, dim: shape = None, keepdim: flag = False",
+                           floating, lower_norm));
   rows.push_back(reduction("logsumexp", kDims, floating, lower_logsumexp));
   rows.push_back(softmax_like("softmax", false, false));
   rows.push_back(softmax_like("softmin", true, false));

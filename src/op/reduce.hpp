@@ -9,7 +9,8 @@
 namespace mtmc::op {
 
 // The dims that attribute `name` (a whole number, a list, or None for all) lists, sorted.
-Result<std::vector<int>> reduced_dims(const Call& call, std::string_view operand, std::string_view name);
+Result<std::vector<int>> reduced_dims(const Call& call, std::string_view operand,
+                                      std::string_view name);
 
 class Reduction {
  public:

@@ -1,4 +1,5 @@
-// The tree of a scalar body. Nodes are shared and immutable; rewriting shares what it did not touch.
+// The tree of a scalar body. Nodes are shared and immutable; rewriting shares what it did not
+// touch.
 #include "op/scalar.hpp"
 
 #include <fmt/format.h>
@@ -16,12 +17,16 @@ struct FunctionRow {
 };
 // In the order of the enum.
 constexpr std::array<FunctionRow, 37> kFunctions = {{
-    {"neg", 1}, {"abs", 1}, {"exp", 1}, {"log", 1}, {"log1p", 1}, {"expm1", 1}, {"sqrt", 1},
-    {"rsqrt", 1}, {"reciprocal", 1}, {"sin", 1}, {"cos", 1}, {"tanh", 1}, {"erf", 1}, {"floor", 1},
-    {"ceil", 1}, {"round", 1}, {"trunc", 1}, {"sign", 1}, {"logical_not", 1}, {"is_nan", 1},
-    {"add", 2}, {"sub", 2}, {"mul", 2}, {"div", 2}, {"floor_div", 2}, {"mod", 2}, {"pow", 2},
-    {"max", 2}, {"min", 2}, {"equal", 2}, {"not_equal", 2}, {"less", 2}, {"less_equal", 2},
-    {"greater", 2}, {"greater_equal", 2}, {"logical_and", 2}, {"logical_or", 2},
+    {"neg", 1},        {"abs", 1},     {"exp", 1},           {"log", 1},
+    {"log1p", 1},      {"expm1", 1},   {"sqrt", 1},          {"rsqrt", 1},
+    {"reciprocal", 1}, {"sin", 1},     {"cos", 1},           {"tanh", 1},
+    {"erf", 1},        {"floor", 1},   {"ceil", 1},          {"round", 1},
+    {"trunc", 1},      {"sign", 1},    {"logical_not", 1},   {"is_nan", 1},
+    {"add", 2},        {"sub", 2},     {"mul", 2},           {"div", 2},
+    {"floor_div", 2},  {"mod", 2},     {"pow", 2},           {"max", 2},
+    {"min", 2},        {"equal", 2},   {"not_equal", 2},     {"less", 2},
+    {"less_equal", 2}, {"greater", 2}, {"greater_equal", 2}, {"logical_and", 2},
+    {"logical_or", 2},
 }};
 static_assert(kFunctions.size() == static_cast<std::size_t>(Function::logical_or) + 1);
 
@@ -148,17 +153,22 @@ std::string Scalar::text() const {
     return out;
   };
   switch (kind()) {
-    case Kind::constant: return fmt::format("{}", value());
-    case Kind::index: return fmt::format("index({})", at()[0].text());
+    case Kind::constant:
+      return fmt::format("{}", value());
+    case Kind::index:
+      return fmt::format("index({})", at()[0].text());
     case Kind::load: {
       std::string out = fmt::format("load(t{}", tensor());
       if (!at().empty()) out += ", " + list(at());
       if (guard()) out += fmt::format(" if {} else {}", guard()->text(), value());
       return out + ")";
     }
-    case Kind::call: return fmt::format("{}({})", name_of(function()), list(args()));
-    case Kind::select: return fmt::format("select({})", list(args()));
-    case Kind::cast: return fmt::format("{}({})", name_of(dtype()), list(args()));
+    case Kind::call:
+      return fmt::format("{}({})", name_of(function()), list(args()));
+    case Kind::select:
+      return fmt::format("select({})", list(args()));
+    case Kind::cast:
+      return fmt::format("{}({})", name_of(dtype()), list(args()));
   }
   return {};
 }

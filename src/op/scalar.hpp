@@ -20,10 +20,10 @@
 namespace mtmc::op {
 
 enum class Function {
-  // one operand
+  // one operand; round takes ties to even
   neg, abs, exp, log, log1p, expm1, sqrt, rsqrt, reciprocal, sin, cos, tanh, erf, floor, ceil, round, trunc, sign,
   logical_not, is_nan,
-  // two operands
+  // two operands; max and min propagate NaN, mod and floor_div have Python's signs
   add, sub, mul, div, floor_div, mod, pow, max, min, equal, not_equal, less, less_equal, greater,
   greater_equal, logical_and, logical_or,
 };

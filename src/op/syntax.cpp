@@ -1,5 +1,6 @@
-// A hand-written scanner and a recursive-descent parser with Python's precedences. Nesting is counted both ways it can grow
-// (brackets while parsing, chains of operators as tree depth), so that no later walk can exhaust the stack.
+// A hand-written scanner and a recursive-descent parser with Python's precedences. Nesting is
+// counted both ways it can grow (brackets while parsing, chains of operators as tree depth), so
+// that no later walk can exhaust the stack.
 #include "op/syntax.hpp"
 
 #include <fmt/format.h>
@@ -60,12 +61,16 @@ Result<Token> scan_number(std::string_view text, std::size_t& at) {
   }
   token.text = text.substr(start, at - start);
   if (at < text.size() && is_letter(text[at]))
-    return error_at(at + 1, fmt::format("'{}' follows a number without an operator between", text[at]));
-  const auto read = std::from_chars(token.text.data(), token.text.data() + token.text.size(), token.number);
-  if (read.ec == std::errc::result_out_of_range) return error_at(token.position, "a number that float64 cannot hold");
+    return error_at(at + 1,
+                    fmt::format("'{}' follows a number without an operator between", text[at]));
+  const auto read =
+      std::from_chars(token.text.data(), token.text.data() + token.text.size(), token.number);
+  if (read.ec == std::errc::result_out_of_range)
+    return error_at(token.position, "a number that float64 cannot hold");
   if (read.ec != std::errc{}) return error_at(token.position, "expected a number");
   if (token.is_whole) {
-    const auto whole = std::from_chars(token.text.data(), token.text.data() + token.text.size(), token.whole);
+    const auto whole =
+        std::from_chars(token.text.data(), token.text.data() + token.text.size(), token.whole);
     token.is_whole = whole.ec == std::errc{};
   }
   return token;
@@ -133,7 +138,8 @@ class SyntaxParser {
       Statement s;
       s.position = peek().position;
       if (auto ok = statement(s); !ok) return tl::unexpected<Error>(ok.error());
-      if (peek().kind != Token::Kind::separator && peek().kind != Token::Kind::end) return expected("';' or the end");
+      if (peek().kind != Token::Kind::separator && peek().kind != Token::Kind::end)
+        return expected("';' or the end");
       out_.statements.push_back(std::move(s));
     }
     if (out_.statements.empty()) return expected("an assignment such as y = relu(x)");
@@ -151,7 +157,9 @@ class SyntaxParser {
   using NodeResult = Result<int>;
   using Kind = SyntaxNode::Kind;
 
-  const Token& peek(std::size_t ahead = 0) const { return tokens_[std::min(at_ + ahead, tokens_.size() - 1)]; }
+  const Token& peek(std::size_t ahead = 0) const {
+    return tokens_[std::min(at_ + ahead, tokens_.size() - 1)];
+  }
   bool is(std::string_view symbol, std::size_t ahead = 0) const {
     return peek(ahead).kind == Token::Kind::symbol && peek(ahead).text == symbol;
   }
@@ -164,12 +172,13 @@ class SyntaxParser {
     const Token& t = peek();
     const std::string found = t.kind == Token::Kind::end ? "the end"
                               : t.text == "\n"           ? "the end of the line"
-                                                         : fmt::format("'{}'", t.text.substr(0, 40));
+                                               : fmt::format("'{}'", t.text.substr(0, 40));
     return error_at(t.position, fmt::format("expected {}, found {}", what, found));
   }
 
   int add(SyntaxNode node) {
-    for (int c : node.children) node.depth = std::max(node.depth, out_.nodes[static_cast<std::size_t>(c)].depth + 1);
+    for (int c : node.children)
+      node.depth = std::max(node.depth, out_.nodes[static_cast<std::size_t>(c)].depth + 1);
     for (const auto& [name, c] : node.keywords)
       node.depth = std::max(node.depth, out_.nodes[static_cast<std::size_t>(c)].depth + 1);
     out_.nodes.push_back(std::move(node));
@@ -221,7 +230,8 @@ class SyntaxParser {
     while (peek().kind == Token::Kind::name || is("~")) {
       if (take("~")) {
         if (!s.distribution.empty()) return error_at(peek().position, "a second distribution");
-        if (peek().kind != Token::Kind::name) return expected("normal, uniform, randint or constant");
+        if (peek().kind != Token::Kind::name)
+          return expected("normal, uniform, randint or constant");
         s.distribution = std::string(peek().text);
         s.distribution_position = peek().position;
         ++at_;
@@ -268,7 +278,8 @@ class SyntaxParser {
 
   // Loosest first: comparison, + -, * / // % @, unary -, **.
   NodeResult expression(int nesting) {
-    if (nesting > kMaxDepth) return error_at(peek().position, fmt::format("nested deeper than {}", kMaxDepth));
+    if (nesting > kMaxDepth)
+      return error_at(peek().position, fmt::format("nested deeper than {}", kMaxDepth));
     auto left = sum(nesting);
     if (!left) return left;
     const auto comparison = [&] {
@@ -278,7 +289,8 @@ class SyntaxParser {
     };
     if (!comparison()) return left;
     auto made = infix(*left, [&] { return sum(nesting); });
-    if (made && comparison()) return error_at(peek().position, "comparisons do not chain; use logical_and");
+    if (made && comparison())
+      return error_at(peek().position, "comparisons do not chain; use logical_and");
     return made;
   }
 
@@ -308,7 +320,8 @@ class SyntaxParser {
   }
 
   NodeResult unary(int nesting) {
-    if (nesting > kMaxDepth) return error_at(peek().position, fmt::format("nested deeper than {}", kMaxDepth));
+    if (nesting > kMaxDepth)
+      return error_at(peek().position, fmt::format("nested deeper than {}", kMaxDepth));
     if (is("+")) {
       ++at_;
       return unary(nesting + 1);
@@ -348,7 +361,8 @@ class SyntaxParser {
       node.kind = Kind::list;
       ++at_;
       if (!take("]")) {
-        if (auto ok = entries(node.children, nesting, "]"); !ok) return tl::unexpected<Error>(ok.error());
+        if (auto ok = entries(node.children, nesting, "]"); !ok)
+          return tl::unexpected<Error>(ok.error());
       }
       return checked(std::move(node));
     }
@@ -376,7 +390,8 @@ class SyntaxParser {
       node.kind = Kind::none;
     } else if (token.text == "inf" || token.text == "nan") {
       node.kind = Kind::number;
-      node.number = token.text == "inf" ? std::numeric_limits<double>::infinity() : std::numeric_limits<double>::quiet_NaN();
+      node.number = token.text == "inf" ? std::numeric_limits<double>::infinity()
+                                        : std::numeric_limits<double>::quiet_NaN();
     }
     return add(std::move(node));
   }
@@ -390,7 +405,8 @@ class SyntaxParser {
     node.kind = Kind::list;
     node.children = {*first};
     if (!take(")"))
-      if (auto ok = entries(node.children, nesting, ")"); !ok) return tl::unexpected<Error>(ok.error());
+      if (auto ok = entries(node.children, nesting, ")"); !ok)
+        return tl::unexpected<Error>(ok.error());
     return checked(std::move(node));
   }
 
@@ -414,13 +430,16 @@ class SyntaxParser {
         if (take(")")) break;
       }
       const bool keyword = peek().kind == Token::Kind::name && is("=", 1);
-      if (!keyword && !node.keywords.empty()) return error_at(peek().position, "a positional argument after a keyword");
+      if (!keyword && !node.keywords.empty())
+        return error_at(peek().position, "a positional argument after a keyword");
       const std::string name(keyword ? peek().text : std::string_view{});
       if (keyword) at_ += 2;
       auto value = expression(nesting + 1);
       if (!value) return value;
-      if (keyword) node.keywords.emplace_back(name, *value);
-      else node.children.push_back(*value);
+      if (keyword)
+        node.keywords.emplace_back(name, *value);
+      else
+        node.children.push_back(*value);
     }
     return checked(std::move(node));
   }

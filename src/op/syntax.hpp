@@ -1,5 +1,6 @@
-// The operator language's syntax: text to a flat tree of expressions and a list of statements. Nothing
-// is looked up here; op/parser.cpp gives it meaning. Positions are 1-based characters of the text.
+// The operator language's syntax: text to a flat tree of expressions and a list of statements.
+// Nothing is looked up here; op/parser.cpp gives it meaning. Positions are 1-based characters of
+// the text.
 #pragma once
 
 #include <string>
@@ -18,11 +19,11 @@ struct SyntaxNode {
   Kind kind = Kind::none;
   std::size_t position = 0;
   int depth = 1;
-  double number = 0;         // number; boolean: 0 or 1
-  bool is_whole = false;     // number: written without point and exponent, and below 2^63
+  double number = 0;      // number; boolean: 0 or 1
+  bool is_whole = false;  // number: written without point and exponent, and below 2^63
   std::int64_t whole = 0;
-  std::string text;          // name, word, called name, operator
-  std::vector<int> children; // operands, list entries, positional arguments
+  std::string text;           // name, word, called name, operator
+  std::vector<int> children;  // operands, list entries, positional arguments
   std::vector<std::pair<std::string, int>> keywords;
 };
 

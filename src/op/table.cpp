@@ -1,5 +1,5 @@
-// The table itself, the reading of signatures, and what inference shares: promotion and broadcasting
-// by PyTorch's rules.
+// The table itself, the reading of signatures, and what inference shares: promotion and
+// broadcasting by PyTorch's rules.
 #include "op/table.hpp"
 
 #include <fmt/format.h>
@@ -47,7 +47,8 @@ Parameter read_parameter(std::string_view text) {
     text = trimmed(text.substr(0, equals));
     if (const auto colon = text.find(':'); colon != text.npos) {
       const auto kind = trimmed(text.substr(colon + 1));
-      p.kind = static_cast<Kind>(std::find(kKindNames.begin(), kKindNames.end(), kind) - kKindNames.begin());
+      p.kind = static_cast<Kind>(std::find(kKindNames.begin(), kKindNames.end(), kind) -
+                                 kKindNames.begin());
     }
     if (value != "None") p.fallback = default_value(p.kind, value);
   }
@@ -111,7 +112,9 @@ int category(DType dtype) { return dtype == DType::boolean ? 0 : is_float(dtype)
 
 }  // namespace
 
-std::string_view name_of(Parameter::Kind kind) { return kKindNames[static_cast<std::size_t>(kind)]; }
+std::string_view name_of(Parameter::Kind kind) {
+  return kKindNames[static_cast<std::size_t>(kind)];
+}
 
 const std::vector<Row>& table() {
   static const std::vector<Row> rows = make_table();
@@ -125,7 +128,7 @@ const Row* find_row(std::string_view name) {
 }
 
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
-  if (name.size() > 64) return {};
+  if (name.size() < 2 || name.size() > 64) return {};  // anything is near a single letter
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
   for (const auto& candidate : candidates) {
@@ -239,8 +242,10 @@ DType promoted(const Call& call, const std::vector<std::string_view>& names) {
   std::optional<DType> result;
   for (const auto& next : classes) {
     if (!next) continue;
-    if (!result) result = *next;
-    else if (category(*next) > category(*result)) result = *next;
+    if (!result)
+      result = *next;
+    else if (category(*next) > category(*result))
+      result = *next;
   }
   return result.value_or(DType::f32);
 }
@@ -256,7 +261,8 @@ std::string shape_text(const Call& call, const std::vector<Expr>& shape) {
   return "[" + out + "]";
 }
 
-Result<std::vector<Expr>> broadcast(const Call& call, const std::vector<std::vector<Expr>>& shapes) {
+Result<std::vector<Expr>> broadcast(const Call& call,
+                                    const std::vector<std::vector<Expr>>& shapes) {
   std::vector<Expr> out;
   for (const auto& shape : shapes) {
     const std::vector<Expr> before = out;

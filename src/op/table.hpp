@@ -13,8 +13,8 @@
 
 namespace mtmc::op {
 
-// One parameter of a signature. `tensor` also takes a number; `tensors` a list of tensors; `shape` a
-// list of whole numbers or a single one; `padding` a shape or a word.
+// One parameter of a signature. `tensor` also takes a number; `tensors` a list of tensors; `shape`
+// a list of whole numbers or a single one; `padding` a shape or a word.
 struct Parameter {
   enum class Kind { tensor, tensors, integer, number, flag, word, shape, padding, dtype };
   std::string name;
@@ -37,7 +37,8 @@ struct Row {
   std::string name;
   // "input, dim: integer = None, keepdim: flag = False"; a name without a kind is a tensor.
   std::string signature;
-  std::function<InferResult(const Call&)> infer;  // errors: what is wrong, without the operator's name
+  std::function<InferResult(const Call&)>
+      infer;  // errors: what is wrong, without the operator's name
   std::function<Result<void>(Emitter&)> lower;
   std::vector<std::string> aliases = {};
   std::vector<Parameter> parameters = {};  // made from the signature
@@ -71,10 +72,10 @@ class Call {
   const Operand& operand(std::string_view name) const;
   bool has(std::string_view name) const;
   bool is_tensor(std::string_view name) const;
-  int value_index(std::string_view name) const;      // REQUIRES: is_tensor
-  const Value& value(std::string_view name) const;   // REQUIRES: is_tensor
-  double literal(std::string_view name) const;       // REQUIRES: has, not is_tensor
-  std::vector<int> list_of_tensors() const;          // the `tensors` parameter
+  int value_index(std::string_view name) const;     // REQUIRES: is_tensor
+  const Value& value(std::string_view name) const;  // REQUIRES: is_tensor
+  double literal(std::string_view name) const;      // REQUIRES: has, not is_tensor
+  std::vector<int> list_of_tensors() const;         // the `tensors` parameter
   const std::vector<Value>& values() const { return values_; }
 
   // Attributes, with the signature's defaults; nullopt: None.
@@ -87,7 +88,8 @@ class Call {
   std::optional<std::vector<Expr>> shape(std::string_view name) const;
   std::optional<DType> dtype(std::string_view name) const;
 
-  std::int64_t at_binding(const Expr& e) const;  // REQUIRES: evaluates (checked when the node was made)
+  std::int64_t at_binding(
+      const Expr& e) const;  // REQUIRES: evaluates (checked when the node was made)
 
  private:
   const Row& row_;
@@ -99,8 +101,8 @@ class Call {
 // --- inference shared by the families ---
 
 DType promote(DType a, DType b);
-// Of all tensor operands named (or of all, when none is), as PyTorch promotes: tensors with dims over
-// those without over literals, within a category.
+// Of all tensor operands named (or of all, when none is), as PyTorch promotes: tensors with dims
+// over those without over literals, within a category.
 DType promoted(const Call& call, const std::vector<std::string_view>& names);
 DType float_of(DType dtype);  // f32 for integers and bool
 Result<std::vector<Expr>> broadcast(const Call& call, const std::vector<std::vector<Expr>>& shapes);

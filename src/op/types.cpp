@@ -50,10 +50,14 @@ constexpr Format kE5M2{2, 5, true, 57344};
 
 const Format& format_of(DType dtype) {
   switch (dtype) {
-    case DType::f16: return kHalf;
-    case DType::bf16: return kBrain;
-    case DType::f8e4m3: return kE4M3;
-    default: return kE5M2;
+    case DType::f16:
+      return kHalf;
+    case DType::bf16:
+      return kBrain;
+    case DType::f8e4m3:
+      return kE4M3;
+    default:
+      return kE5M2;
   }
 }
 
@@ -96,16 +100,18 @@ std::uint64_t encode_narrow(const Format& f, double value) {
   if (is_plain(f, rounded)) {
     const std::uint64_t bits = std::bit_cast<std::uint64_t>(rounded);
     const auto biased = static_cast<std::uint64_t>(exponent_bits(rounded) + f.bias());
-    return sign | biased << f.mantissa | (bits >> (52 - f.mantissa) & ((std::uint64_t{1} << f.mantissa) - 1));
+    return sign | biased << f.mantissa |
+           (bits >> (52 - f.mantissa) & ((std::uint64_t{1} << f.mantissa) - 1));
   }
   if (std::isinf(rounded)) return sign | all_ones << f.mantissa;
   if (rounded == 0) return sign;
   const double magnitude = std::fabs(rounded);
   const int exponent = std::ilogb(magnitude);
   if (exponent < f.lowest_exponent())  // subnormal
-    return sign | static_cast<std::uint64_t>(
-                      std::scalbn(magnitude, f.mantissa - f.lowest_exponent()));
-  const auto significand = static_cast<std::uint64_t>(std::scalbn(magnitude, f.mantissa - exponent));
+    return sign |
+           static_cast<std::uint64_t>(std::scalbn(magnitude, f.mantissa - f.lowest_exponent()));
+  const auto significand =
+      static_cast<std::uint64_t>(std::scalbn(magnitude, f.mantissa - exponent));
   const auto biased = static_cast<std::uint64_t>(exponent + f.bias());
   return sign | biased << f.mantissa | (significand & ((std::uint64_t{1} << f.mantissa) - 1));
 }
@@ -180,17 +186,21 @@ double round_to(DType dtype, double value) {
 
 std::uint64_t to_bits(DType dtype, double value) {
   switch (dtype) {
-    case DType::f64: return std::bit_cast<std::uint64_t>(value);
-    case DType::f32: return std::bit_cast<std::uint32_t>(to_float(value));
+    case DType::f64:
+      return std::bit_cast<std::uint64_t>(value);
+    case DType::f32:
+      return std::bit_cast<std::uint32_t>(to_float(value));
     case DType::f16:
     case DType::bf16:
     case DType::f8e4m3:
-    case DType::f8e5m2: return encode_narrow(format_of(dtype), value);
-    default: break;
+    case DType::f8e5m2:
+      return encode_narrow(format_of(dtype), value);
+    default:
+      break;
   }
   const double whole = round_to(dtype, value);
-  const std::int64_t integer = whole >= 0x1p63 ? std::numeric_limits<std::int64_t>::max()
-                                               : static_cast<std::int64_t>(whole);
+  const std::int64_t integer =
+      whole >= 0x1p63 ? std::numeric_limits<std::int64_t>::max() : static_cast<std::int64_t>(whole);
   const int bits = 8 * bytes_of(dtype);
   const auto pattern = static_cast<std::uint64_t>(integer);
   return bits == 64 ? pattern : pattern & ((std::uint64_t{1} << bits) - 1);
@@ -198,17 +208,25 @@ std::uint64_t to_bits(DType dtype, double value) {
 
 double from_bits(DType dtype, std::uint64_t bits) {
   switch (dtype) {
-    case DType::f64: return std::bit_cast<double>(bits);
-    case DType::f32: return std::bit_cast<float>(static_cast<std::uint32_t>(bits));
+    case DType::f64:
+      return std::bit_cast<double>(bits);
+    case DType::f32:
+      return std::bit_cast<float>(static_cast<std::uint32_t>(bits));
     case DType::f16:
     case DType::bf16:
     case DType::f8e4m3:
-    case DType::f8e5m2: return decode_narrow(format_of(dtype), bits);
-    case DType::i64: return static_cast<double>(static_cast<std::int64_t>(bits));
-    case DType::i32: return static_cast<std::int32_t>(static_cast<std::uint32_t>(bits));
-    case DType::i8: return static_cast<std::int8_t>(static_cast<std::uint8_t>(bits));
-    case DType::u8: return static_cast<std::uint8_t>(bits);
-    case DType::boolean: return (bits & 0xff) != 0;
+    case DType::f8e5m2:
+      return decode_narrow(format_of(dtype), bits);
+    case DType::i64:
+      return static_cast<double>(static_cast<std::int64_t>(bits));
+    case DType::i32:
+      return static_cast<std::int32_t>(static_cast<std::uint32_t>(bits));
+    case DType::i8:
+      return static_cast<std::int8_t>(static_cast<std::uint8_t>(bits));
+    case DType::u8:
+      return static_cast<std::uint8_t>(bits);
+    case DType::boolean:
+      return (bits & 0xff) != 0;
   }
   return 0;
 }

@@ -1,6 +1,6 @@
-// The bound's two counts. Bytes: of each input, the elements that some primitive can reach (a slice or an index map with
-// steps leaves others untouched), of each output all. Operations: per point, what the body computes and one to combine; a
-// product summed counts two.
+// The bound's two counts. Bytes: of each input, the elements that some primitive can reach (a slice
+// or an index map with steps leaves others untouched), of each output all. Operations: per point,
+// what the body computes and one to combine; a product summed counts two.
 #include <algorithm>
 #include <cmath>
 #include <optional>

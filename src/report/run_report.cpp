@@ -159,7 +159,7 @@ nlohmann::json run_json(const RunView& view, const Invocation& invocation) {
           {"verdict", text_or_null(result.verdict)},
           {"verified", text_or_null(result.verified)},
           {"candidate", text_or_null(result.candidate_id)},
-          {"message", run.message},
+          {"message", run.message.empty() ? result.message : run.message},
           {"bound_ns", number_or_null(result.bound_ns)},
           {"cost_model_version",
            result.cost_model_version ? json(result.cost_model_version) : json(nullptr)},

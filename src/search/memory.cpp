@@ -9,17 +9,21 @@
 
 namespace mtmc::search {
 
-Result<std::string> remember_node(SearchTools& tools, const kernel::Region& region, const std::string& parent, const kernel::Step& step,
-                                  const Assessment& assessment, const std::string& candidate_id, double gain, std::int64_t ordinal) {
+StoredStep stored(const kernel::Step& step) { return {step.key(), kernel::to_json(step).dump()}; }
+
+StoredStep stored_tuning(const std::string& part) { return {"tune", nlohmann::json{{"action", "tune"}, {"part", part}}.dump()}; }
+
+Result<std::string> remember_node(SearchTools& tools, const kernel::Region& region, const std::string& parent, const StoredStep& step,
+                                  const Assessment& assessment, double gain) {
   store::NodeRecord node;
   node.run_id = tools.run_id;
-  node.id = store::node_id(region.hash, parent, step.key());
+  node.id = store::node_id(region.hash, parent, step.key);
   node.region_hash = region.hash;
   node.parent_id = parent;
-  node.ordinal = ordinal;
-  node.step_key = step.key();
-  node.step_json = kernel::to_json(step).dump();
-  node.candidate_id = candidate_id;
+  node.ordinal = tools.ordinal++;
+  node.step_key = step.key;
+  node.step_json = step.json;
+  node.candidate_id = assessment.candidate_id;
   node.outcome = std::string(harness::name_of(assessment.evaluation.verdict.outcome));
   node.message = assessment.evaluation.verdict.message;
   node.time.modelled_ns = assessment.evaluation.modelled_ns;

@@ -7,9 +7,16 @@
 
 namespace mtmc::search {
 
-// Gives the node's id. `candidate_id` is empty where no candidate was written.
-Result<std::string> remember_node(SearchTools& tools, const kernel::Region& region, const std::string& parent, const kernel::Step& step,
-                                  const Assessment& assessment, const std::string& candidate_id, double gain, std::int64_t ordinal);
+// How a node's step is stored: its key, and JSON with `action` and `part`. Tuning is not an action of the planner's but is shown like one.
+struct StoredStep {
+  std::string key, json;
+};
+StoredStep stored(const kernel::Step& step);
+StoredStep stored_tuning(const std::string& part);
+
+// Gives the node's id. An assessment without a candidate id is of a step for which no candidate was written.
+Result<std::string> remember_node(SearchTools& tools, const kernel::Region& region, const std::string& parent, const StoredStep& step,
+                                  const Assessment& assessment, double gain);
 
 Result<void> remember_transition(SearchTools& tools, const std::string& node, const kernel::Step& step, const planner::State& state,
                                  const coder::Task& task, double gain);

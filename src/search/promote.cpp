@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "search/memory.hpp"
 #include "tuner/tune.hpp"
 
 namespace mtmc::search {
@@ -25,9 +26,9 @@ Result<tuner::Space> space_of(const coder::Task& task, const kernel::Candidate& 
 
 }  // namespace
 
-Result<Promoted> promote(const coder::Task& task, const kernel::Candidate& candidate, const Assessment& assessment, double bound_ns,
+Result<Promoted> promote(const coder::Task& task, const std::string& node, const kernel::Candidate& candidate, const Assessment& assessment, double bound_ns,
                          const Settings& settings, SearchTools& tools) {
-  Promoted promoted{candidate, assessment, {}};
+  Promoted promoted{candidate, assessment};
   if (candidate.tunables.empty() || settings.tune_evaluations <= 0 || assessment.time_ns() <= settings.close_enough * bound_ns)
     return promoted;
   auto space = space_of(task, candidate);
@@ -74,7 +75,9 @@ Result<Promoted> promote(const coder::Task& task, const kernel::Candidate& candi
   const tuner::TuneResult tuned = tuner::tune(*space, **strategy, evaluate, stop);
   if (failure) return tl::unexpected<Error>(*failure);
   const double gain = assessment.time_ns() / promoted.assessment.time_ns();
-  promoted.steps.push_back({"tune", fmt::format("{} of {} configurations", tuned.trials.size(), space->size()), "correct", gain, ""});
+  auto id = remember_node(tools, task.region, node, stored_tuning(fmt::format("{} of {} configurations", tuned.trials.size(), space->size())),
+                          promoted.assessment, gain);
+  if (!id) return tl::unexpected<Error>(id.error());
   if (tools.progress)
     tools.progress(fmt::format("tune       {} of {} configurations, {} failed, modelled {:.2f} us, gain {:.2f}x", tuned.trials.size(),
                                space->size(), tuned.failures, promoted.assessment.time_ns() / 1000, gain));

@@ -70,11 +70,10 @@ class RegionSearch {
       if (!done) return tl::unexpected<Error>(done.error());
     }
     if (const Node* best = best_node()) {
-      auto promoted = promote(task_, best->candidate, best->assessment, result_.bound_ns, settings_, tools_);
+      auto promoted = promote(task_, best->id, best->candidate, best->assessment, result_.bound_ns, settings_, tools_);
       if (!promoted) return tl::unexpected<Error>(promoted.error());
       result_.best = std::move(promoted->candidate);
       result_.chosen = std::move(promoted->assessment);
-      for (auto& step : promoted->steps) result_.steps.push_back(std::move(step));
     } else {
       const auto& v = result_.start.evaluation.verdict;
       result_.message = v.message.empty() ? std::string("no candidate was written") : v.message;
@@ -97,7 +96,7 @@ class RegionSearch {
     result_.start = *assessment;
     Step start;
     start.action = Action::start;
-    auto id = remember_node(tools_, task_.region, "", start, *assessment, assessment->candidate_id, 0, ordinal_++);
+    auto id = remember_node(tools_, task_.region, "", stored(start), *assessment, 0);
     if (!id) return tl::unexpected<Error>(id.error());
     say(start, *assessment, 0);
     if (!assessment->correct()) return {};
@@ -157,10 +156,9 @@ class RegionSearch {
     for (int repair = 0;; ++repair) {
       if (!answer) return tl::unexpected<Error>(answer.error());
       if (auto* refusal = std::get_if<coder::Refusal>(&*answer)) {
-        record({std::string(name_of(step.action)), step.part, "refused", 0, refusal->reason});
         Assessment refused;
         refused.evaluation.verdict.message = refusal->reason;
-        auto id = remember_node(tools_, task_.region, parent.id, step, refused, "", 0, ordinal_++);
+        auto id = remember_node(tools_, task_.region, parent.id, stored(step), refused, 0);
         return id ? Result<void>() : tl::unexpected<Error>(id.error());
       }
       auto candidate = std::get<Candidate>(std::move(*answer));
@@ -189,10 +187,9 @@ class RegionSearch {
   Result<void> adopt(Node& parent, const Step& step, Candidate candidate, Assessment judged, const planner::State& state) {
     const double gain = judged.correct() && judged.time_ns() > 0 ? parent.assessment.time_ns() / judged.time_ns() : 0;
     const auto& verdict = judged.evaluation.verdict;
-    record({std::string(name_of(step.action)), step.part, std::string(name_of(verdict.outcome)), gain, verdict.message});
     say(step, judged, gain);
     const bool known = !seen_.insert(judged.candidate_id).second;
-    auto id = remember_node(tools_, task_.region, parent.id, step, judged, judged.candidate_id, gain, ordinal_++);
+    auto id = remember_node(tools_, task_.region, parent.id, stored(step), judged, gain);
     if (!id) return tl::unexpected<Error>(id.error());
     if (auto ok = remember_transition(tools_, *id, step, state, task_, gain); !ok) return ok;
     if (!judged.correct() || known) return {};
@@ -221,8 +218,6 @@ class RegionSearch {
     return best;
   }
 
-  void record(StepRecord step) { result_.steps.push_back(std::move(step)); }
-
   void say(const Step& step, const Assessment& a, double gain) const {
     if (!tools_.progress) return;
     const auto& v = a.evaluation.verdict;
@@ -240,7 +235,6 @@ class RegionSearch {
   std::vector<std::unique_ptr<Node>> nodes_;
   std::set<std::string> seen_;  // candidates, so that two ways to one kernel are one node
   int compiled_steps_ = 0;
-  std::int64_t ordinal_ = 0;
 };
 
 }  // namespace

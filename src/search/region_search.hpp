@@ -12,18 +12,9 @@
 
 namespace mtmc::search {
 
-// One step that was tried, in order of trying.
-struct StepRecord {
-  std::string action, part;
-  std::string outcome;  // a verdict's word, or "refused"
-  double gain = 0;      // parent's time / this time; 0 where there is no time
-  std::string message;  // why not correct; one line
-};
-
 struct RegionResult {
   std::optional<kernel::Candidate> best;  // none: nothing correct was found
   Assessment start, chosen;               // the naive beginning; what was chosen
-  std::vector<StepRecord> steps;
   double bound_ns = 0;
   std::string message;  // why there is no correct candidate
 };
@@ -38,6 +29,7 @@ struct SearchTools {
   store::Store& store;
   std::string run_id;
   Progress progress;
+  std::int64_t ordinal = 0;  // of the next node of the run
 };
 
 // Best first over at most `beam` open nodes; each expansion asks the planner for `width` steps. Deterministic: given the same

@@ -69,11 +69,8 @@ class Run {
     report_.run_id = begun->run.id;
     report_.resumed = begun->resumed;
     if (begun->resumed && begun->run.state == store::RunState::finished && begun->run.result) {
-      auto known = report_from_json(nlohmann::json::parse(begun->run.result->details_json, nullptr, false));
-      if (!known) return tl::unexpected<Error>(known.error().with("run " + begun->run.id));
-      known->resumed = true;
-      known->compiles = known->llm_calls = 0;
-      return known;
+      recall(*begun->run.result);
+      return report_;
     }
     if (auto ok = search(); !ok) {
       // What the run found is in the store; the failure is noted if the store still can.
@@ -98,11 +95,20 @@ class Run {
     if (around_.progress) around_.progress(line);
   }
 
+  void recall(const store::RunResult& result) {
+    report_.verdict.outcome = harness::outcome_named(result.verdict).value_or(harness::Outcome::crash);
+    report_.verdict.verified = harness::verified_named(result.verified);
+    report_.message = result.message;
+    report_.candidate_id = result.candidate_id;
+    report_.bound_ns = result.bound_ns;
+    report_.start_modelled_ns = result.start.modelled_ns;
+    report_.best_modelled_ns = result.best.modelled_ns;
+  }
+
   Result<void> search() {
     auto program = kernel::partition(op_);
     if (!program) return tl::unexpected<Error>(program.error());
-    report_.regions = static_cast<int>(program->regions.size());
-    report_.parts = static_cast<int>(program->parts.size());
+    parts_ = program->parts.size();
     auto minds = make_minds(settings_, store_, around_, report_.run_id);
     if (!minds) return tl::unexpected<Error>(minds.error());
     Assessor assessor(store_, settings_, around_.tool, around_.cache_directory, device_.facts.architecture);
@@ -120,10 +126,6 @@ class Run {
       auto result = search_region(program->regions[r], device_.facts, settings_, tools);
       count();
       if (!result) return tl::unexpected<Error>(result.error());
-      for (auto step : result->steps) {
-        if (program->regions.size() > 1) step.part = fmt::format("r{}{}{}", r, step.part.empty() ? "" : ":", step.part);
-        report_.steps.push_back(std::move(step));
-      }
       regions_.push_back({program->regions[r].hash, uses_.back(), result->best ? result->chosen.candidate_id : ""});
       results.push_back(std::move(*result));
       if (!results.back().best) {
@@ -173,7 +175,8 @@ class Run {
     r.compiles = static_cast<std::int64_t>(report_.compiles);
     r.llm_calls = static_cast<std::int64_t>(report_.llm_calls);
     r.message = report_.message;
-    r.details_json = to_json(report_).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    const auto& v = report_.verdict;
+    r.details_json = nlohmann::json{{"cases", v.cases}, {"only_stated_case", v.only_stated}, {"compared", v.compared}, {"parts", parts_}}.dump();
     r.regions = regions_;
     return r;
   }
@@ -184,6 +187,7 @@ class Run {
   const Surroundings& around_;
   device::Available device_;
   RunReport report_;
+  std::size_t parts_ = 0;           // of the program
   std::vector<std::int64_t> uses_;  // of each region
   std::vector<store::RunRegion> regions_;
 };

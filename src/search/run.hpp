@@ -1,10 +1,9 @@
-// One run of generate-operator: an operator in, a proven kernel out, everything on the way remembered.
+// One run of generate-operator: an operator in, a proven kernel out, everything on the way remembered. What a person or a script
+// is shown of it comes out of the store (report/run_report.hpp).
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "llm/endpoint.hpp"
 #include "search/region_search.hpp"
@@ -28,16 +27,10 @@ struct RunReport {
   std::string candidate_id;         // the costliest region's
   double bound_ns = 0;
   std::optional<double> start_modelled_ns, best_modelled_ns;
-  std::vector<StepRecord> steps;    // of all regions, in order; `part` names the region when there are several
-  std::uint64_t compiles = 0, llm_calls = 0;
+  std::uint64_t compiles = 0, llm_calls = 0;  // of this call
   bool resumed = false;
-  std::string message;
-  int regions = 0, parts = 0;
+  std::string message;  // why there is no correct candidate
 };
-
-// The object that `--json` prints.
-nlohmann::json to_json(const RunReport& report);
-Result<RunReport> report_from_json(const nlohmann::json& form);
 
 // Errors: unavailable where something that the run needs is missing; the run stays unfinished and the next call with the same
 // identity goes on with it.

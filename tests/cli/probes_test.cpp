@@ -47,7 +47,8 @@ TEST_CASE("probes") {
     const json r = generate(
         "h = relu(linear(x, w1, b1)); g = relu(linear(h, w2, b2)); y = linear(g, w3, b3); x: f32[B,D]; w1: f32[D,D]; b1: f32[D]; "
         "w2: f32[D,D]; b2: f32[D]; w3: f32[C,D]; b3: f32[C]; B=24; D=40; C=10");
-    CHECK(r["regions"] == 2);
-    CHECK(r["parts"] == 3);
+    REQUIRE(r["regions"].size() == 2);
+    CHECK(r["regions"][0]["uses"] == 2);
+    CHECK(r["details"]["parts"] == 3);
   }
 }

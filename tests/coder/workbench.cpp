@@ -156,6 +156,10 @@ Run run(const Problem& problem, const kernel::Candidate& candidate, const kernel
       result.mismatch = report.fault->text();
       return result;
     }
+    emulator::BlockResources block;
+    block.threads = static_cast<std::uint32_t>(launch.block[0] * launch.block[1] * launch.block[2]);
+    block.shared_bytes = program.static_shared_bytes + static_cast<std::uint64_t>(launch.shared_bytes);
+    result.times.push_back(must(emulator::modelled_time(*emulator::find_device("h200"), emulator::counters_of(report.profile, block.threads), block), "model"));
     result.profiles.push_back(report.profile);
   }
   auto reference = must(op::Reference::create_seeded(op, problem.lowering, op.binding(), kSeed), "reference");

@@ -9,6 +9,7 @@
 
 #include "coder/coder.hpp"
 #include "compiler/compiler.hpp"
+#include "emulator/cost_model.hpp"
 #include "emulator/profile.hpp"
 #include "kernel/candidate.hpp"
 #include "op/reference.hpp"
@@ -46,6 +47,7 @@ class PtxCompiler {
 struct Run {
   std::string mismatch;  // empty: every element of every output is within tolerance
   std::vector<emulator::Profile> profiles;  // of each launch
+  std::vector<emulator::ModelledTime> times;  // the same on the emulated H200; registers are not known
   double worst = 0;      // largest deviation over its tolerance
 };
 

@@ -67,5 +67,5 @@ TEST_CASE("tolerance follows dtype and the reference's error bound") {
   const double f32 = tolerance(op::DType::f32, {1, 10});
   CHECK(f32 == Approx(16 * 10 * std::ldexp(1, -24) + 2 * std::ldexp(1, -24)).epsilon(1e-6));
   // f16 adds the rounding of what is stored, not of what is computed.
-  CHECK(tolerance(op::DType::f16, {1, 10}) == Approx(f32 + 2 * std::ldexp(1, -11)).epsilon(0.05));
+  CHECK(tolerance(op::DType::f16, {1, 10}) == Approx(16 * 10 * std::ldexp(1, -24) + 2 * std::ldexp(1, -11) + std::ldexp(1, -24)).epsilon(1e-6));
 }

@@ -1,4 +1,5 @@
-// One line or more for every row of the operator table, on odd shapes with named dims where it can have them.
+// One line or more for every row of the operator table, on odd shapes with named dims where it can
+// have them.
 #pragma once
 
 #include <string>

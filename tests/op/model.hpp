@@ -39,6 +39,7 @@ using Model = std::function<std::vector<Dense>(const Inputs&)>;
 void check(const std::string& line, const Model& model, double tolerance = 1e-9);
 
 // Values of output `k` in full, and the line's inputs as drawn.
-std::vector<Dense> evaluate(const std::string& line, Inputs* inputs = nullptr, std::uint64_t seed = 1);
+std::vector<Dense> evaluate(const std::string& line, Inputs* inputs = nullptr,
+                            std::uint64_t seed = 1);
 
 }  // namespace mtmc::op::test

@@ -289,4 +289,6 @@ class EmulatedDevice : public Device {
 
 }  // namespace
 
+std::unique_ptr<Device> make_emulated_device(const emulator::DeviceEntry& entry) { return std::make_unique<EmulatedDevice>(entry); }
+
 }  // namespace mtmc::device
