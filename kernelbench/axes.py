@@ -285,9 +285,10 @@ class Dims:
         fixed = {self.name(v["id"], a) for v in self.small["values"] if v["role"] == "parameter"
                  for a in range(len(v["shape"]))}
         windows = self._windows()
-        for least in (16, 2):
+        for least, names in ((16, None), (8, None), (1, ("N", "B"))):
             while cost(self) > limit:
-                free = [e for e in self.extents if e[0] not in fixed and e[2] // 2 >= max(least, windows.get(e[0], 0))]
+                free = [e for e in self.extents if e[0] not in fixed and (names is None or e[0] in names) and
+                        e[2] // 2 >= max(least, windows.get(e[0], 0))]
                 if not free:
                     break
                 largest = max(free, key=lambda e: e[2])
@@ -307,6 +308,7 @@ class Dims:
         return reach
 
 
+PER_TAP = 4  # a multiply-add of a convolution, with the addressing and the guards of its window
 PER_ELEMENT = 8  # what an element costs beside the arithmetic of its operator: loading, storing, addressing
 
 
@@ -320,11 +322,11 @@ def work(dims):
         if op in ("matmul", "bmm", "einsum"):
             total += 2 * math.prod(out) * extents(inputs[0])[-1]
         elif op.startswith("conv_transpose"):
-            total += 2 * math.prod(extents(inputs[0])) * math.prod(extents(inputs[1])[1:])
+            total += PER_TAP * math.prod(extents(inputs[0])) * math.prod(extents(inputs[1])[1:])
         elif op.startswith("conv"):
             moved = math.prod(node["attrs"]["stride"])
             x = extents(inputs[0])
-            total += 2 * x[0] * math.prod(x[2:]) // moved * math.prod(extents(inputs[1]))
+            total += PER_TAP * x[0] * math.prod(x[2:]) // moved * math.prod(extents(inputs[1]))
         elif op == "scaled_dot_product_attention":
             total += 4 * math.prod(extents(inputs[0])) * extents(inputs[1])[-2]
         else:

@@ -136,7 +136,11 @@ MTMC_DEVICE void matmul(const A& a, const B& b, const Visitor& visitor, index_t 
   const index_t k_begin = split * chunk, k_end = k_begin + chunk < K ? k_begin + chunk : K;
   const bool whole_a = m0 + BM <= M && (VA == 1 || a.aligned());
   const bool whole_b = n0 + BN <= N && (VB == 1 || b.aligned());
-  const int tx = threadIdx.x % TX, ty = threadIdx.x / TX;
+  // A warp is 8 threads along n and 4 along m where that fits: fewer distinct words in its fragment reads than in a strip.
+  constexpr bool square = TX % 8 == 0 && TY % 4 == 0;
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  const int tx = square ? warp % (TX / 8 > 0 ? TX / 8 : 1) * 8 + lane % 8 : threadIdx.x % TX;
+  const int ty = square ? warp / (TX / 8 > 0 ? TX / 8 : 1) * 4 + lane / 8 : threadIdx.x / TX;
 
   CopyA copy_a;
   CopyB copy_b;

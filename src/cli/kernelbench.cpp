@@ -1,14 +1,15 @@
 // mtmc kernelbench: the suite's tasks, and a run of each.
+#include <sys/ioctl.h>
+#include <unistd.h>
 #include <chrono>
 #include <cstdio>
 #include <set>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 
+#include "base/hash.hpp"
 #include "cli/command.hpp"
 #include "device/device.hpp"
 #include "search/sweep.hpp"
@@ -26,15 +27,25 @@ struct Options {
   search::Settings settings;
 };
 
-Result<std::vector<search::Task>> chosen_tasks(const Options& options) {
-  const std::string folder = options.data.empty() ? search::suite_folder(tool_path()) : options.data;
+struct Chosen {
+  std::vector<search::Task> tasks;
+  std::string data_hash;  // of all tasks of the levels: a sweep over other data is another sweep
+};
+
+Result<Chosen> choose(const Options& options) {
+  const std::string folder =
+      options.data.empty() ? search::suite_folder(tool_path()) : options.data;
   std::vector<search::Task> tasks;
   for (const int level : std::set<int>(options.levels.begin(), options.levels.end())) {
     auto read = search::read_level(folder, level);
     if (!read) return tl::unexpected<Error>(read.error());
-    tasks.insert(tasks.end(), std::make_move_iterator(read->begin()), std::make_move_iterator(read->end()));
+    tasks.insert(tasks.end(), std::make_move_iterator(read->begin()),
+                 std::make_move_iterator(read->end()));
   }
-  if (options.ids.empty()) return tasks;
+  std::string forms;
+  for (const auto& task : tasks) forms += task.id + '\n' + task.official + '\n' + task.small + '\n';
+  const std::string hash = sha256(forms);
+  if (options.ids.empty()) return Chosen{std::move(tasks), hash};
   auto numbers = search::numbers_in(options.ids);
   if (!numbers) return tl::unexpected<Error>(numbers.error().with("--ids"));
   std::set<int> wanted(numbers->begin(), numbers->end()), found;
@@ -45,10 +56,11 @@ Result<std::vector<search::Task>> chosen_tasks(const Options& options) {
   });
   for (const int number : wanted)
     if (!found.count(number)) return bad_input(fmt::format("--ids: there is no task {}", number));
-  return tasks;
+  return Chosen{std::move(tasks), hash};
 }
 
-// The state of a sweep on stderr: on a terminal one line that is written over, elsewhere a line for each task.
+// The state of a sweep on stderr: on a terminal one line that is written over, elsewhere a line for
+// each task.
 class Watcher : public search::SweepWatcher {
  public:
   explicit Watcher(bool quiet) : quiet_(quiet), live_(!quiet && isatty(STDERR_FILENO)) {}
@@ -61,14 +73,16 @@ class Watcher : public search::SweepWatcher {
   // What the run under way says of itself.
   void say(const std::string& what) {
     if (live_)
-      draw(fmt::format("{}, {} correct so far, {}, {:.40}{}{}", place_, correct_, elapsed(), name_, what.empty() ? "" : ": ", what));
+      draw(fmt::format("{}, {} correct so far, {}, {:.40}{}{}", place_, correct_, elapsed(), name_,
+                       what.empty() ? "" : ": ", what));
   }
   void ends(const search::TaskRow& row) override {
     correct_ += row.result.correct();
     ++done_;
     if (live_ || quiet_ || row.known) return;
-    fmt::print(stderr, "mtmc: {} {}: {}{}{}, {} of {} correct so far, {}\n", place_, name_, row.result.outcome,
-               row.result.message.empty() ? "" : ": ", row.result.message, correct_, done_, elapsed());
+    fmt::print(stderr, "mtmc: {} {}: {}{}{}, {} of {} correct so far, {}\n", place_, name_,
+               row.result.outcome, row.result.message.empty() ? "" : ": ", row.result.message,
+               correct_, done_, elapsed());
   }
   void clear() {
     if (live_) fmt::print(stderr, "\r\033[K");
@@ -77,13 +91,16 @@ class Watcher : public search::SweepWatcher {
  private:
   void draw(std::string line) {
     winsize size{};
-    const std::size_t columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+    const std::size_t columns =
+        ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
     if (line.size() >= columns) line = line.substr(0, columns - 4) + "...";
     fmt::print(stderr, "\r\033[K{}", line);
     std::fflush(stderr);
   }
   std::string elapsed() const {
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - start_).count();
+    const auto seconds =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - start_)
+            .count();
     return fmt::format("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
   }
 
@@ -94,16 +111,18 @@ class Watcher : public search::SweepWatcher {
 };
 
 Result<int> list(const Options& options) {
-  auto tasks = chosen_tasks(options);
-  if (!tasks) return tl::unexpected<Error>(tasks.error());
-  if (options.common.json) fmt::print("{}\n", search::tasks_json(*tasks).dump());
-  else fmt::print("{}", search::tasks_text(*tasks));
+  auto chosen = choose(options);
+  if (!chosen) return tl::unexpected<Error>(chosen.error());
+  if (options.common.json)
+    fmt::print("{}\n", search::tasks_json(chosen->tasks).dump());
+  else
+    fmt::print("{}", search::tasks_text(chosen->tasks));
   return 0;
 }
 
 Result<int> sweep(const Options& options) {
-  auto tasks = chosen_tasks(options);
-  if (!tasks) return tl::unexpected<Error>(tasks.error());
+  auto chosen = choose(options);
+  if (!chosen) return tl::unexpected<Error>(chosen.error());
   auto device = device::find_device(options.device);
   if (!device) return tl::unexpected<Error>(device.error());
   search::Settings settings = options.settings;
@@ -111,12 +130,17 @@ Result<int> sweep(const Options& options) {
   auto store = open_store(options.common, store::OpenMode::create);
   if (!store) return tl::unexpected<Error>(store.error());
 
-  const auto shapes = options.shapes == "official" ? search::Shapes::official : search::Shapes::small;
+  const auto shapes =
+      options.shapes == "official" ? search::Shapes::official : search::Shapes::small;
   store::SweepIdentity identity;
   identity.name = "kernelbench";
   identity.device = settings.device;
-  identity.settings_json = nlohmann::json{{"shapes", search::name_of(shapes)}, {"levels", std::set<int>(options.levels.begin(), options.levels.end())},
-                                          {"settings", search::to_json(settings)}}.dump();
+  identity.settings_json =
+      nlohmann::json{{"shapes", search::name_of(shapes)},
+                     {"levels", std::set<int>(options.levels.begin(), options.levels.end())},
+                     {"data", chosen->data_hash},
+                     {"settings", search::to_json(settings)}}
+          .dump();
   identity.seed = settings.seed;
   identity.tool_version = kToolVersion;
 
@@ -127,29 +151,40 @@ Result<int> sweep(const Options& options) {
   around.tool_version = kToolVersion;
   around.fresh = options.fresh;
   around.progress = [&watcher](const std::string& line) { watcher.say(line); };
-  auto report = search::sweep(*tasks, identity, options.fresh, *store, search::run_with(settings, shapes, *store, around), watcher);
+  auto report = search::sweep(chosen->tasks, identity, options.fresh, *store,
+                              search::run_with(settings, shapes, *store, around), watcher);
   watcher.clear();
-  if (!report) return tl::unexpected<Error>(report.error().with("the sweep stands, and goes on when it is started again"));
-  if (options.common.json) fmt::print("{}\n", search::sweep_json(*report).dump());
-  else fmt::print("{}", search::sweep_text(*report));
+  if (!report)
+    return tl::unexpected<Error>(
+        report.error().with("the sweep stands, and goes on when it is started again"));
+  if (options.common.json)
+    fmt::print("{}\n", search::sweep_json(*report).dump());
+  else
+    fmt::print("{}", search::sweep_text(*report));
   return 0;
 }
 
 void add_choice(CLI::App& command, Options& options) {
-  command.add_option("--level", options.levels, "levels of the suite, 1 or 1,2")->delimiter(',')->check(CLI::Range(1, 9))->capture_default_str();
+  command.add_option("--level", options.levels, "levels of the suite, 1 or 1,2")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 9))
+      ->capture_default_str();
   command.add_option("--ids", options.ids, "tasks of each level: 1,2,5-9 (default: all)");
-  command.add_option("--data", options.data, "folder of level<N>.jsonl (default: the one that came with the tool)");
+  command.add_option("--data", options.data,
+                     "folder of level<N>.jsonl (default: the one that came with the tool)");
   command.add_flag("--json", options.common.json, "print JSON on stdout");
 }
 
 }  // namespace
 
 void add_kernelbench(CLI::App& app, Action& chosen) {
-  CLI::App* command = app.add_subcommand("kernelbench", "the KernelBench suite: its tasks, and a run of each");
+  CLI::App* command =
+      app.add_subcommand("kernelbench", "the KernelBench suite: its tasks, and a run of each");
   command->require_subcommand(1);
 
   auto for_list = std::make_shared<Options>();
-  CLI::App* list_command = command->add_subcommand("list", "the suite's tasks: operators, shapes, and whether they are supported");
+  CLI::App* list_command = command->add_subcommand(
+      "list", "the suite's tasks: operators, shapes, and whether they are supported");
   add_choice(*list_command, *for_list);
   list_command->callback([&chosen, for_list] { chosen = [for_list] { return list(*for_list); }; });
 
@@ -157,16 +192,28 @@ void add_kernelbench(CLI::App& app, Action& chosen) {
   auto& s = options->settings;
   s.max_steps = 6;
   s.tune_evaluations = 0;
-  CLI::App* sweep_command = command->add_subcommand("sweep", "generate a kernel for each task; started again, it goes on where it was");
+  CLI::App* sweep_command = command->add_subcommand(
+      "sweep", "generate a kernel for each task; started again, it goes on where it was");
   add_choice(*sweep_command, *options);
-  sweep_command->add_option("--shapes", options->shapes, "small (for the emulator) or official")->check(CLI::IsMember({"small", "official"}))->capture_default_str();
-  sweep_command->add_option("--device", options->device, "device to generate for (mtmc devices lists them)");
+  sweep_command->add_option("--shapes", options->shapes, "small (for the emulator) or official")
+      ->check(CLI::IsMember({"small", "official"}))
+      ->capture_default_str();
+  sweep_command->add_option("--device", options->device,
+                            "device to generate for (mtmc devices lists them)");
   sweep_command->add_option("--db", options->common.db, "database file");
-  sweep_command->add_flag("--fresh", options->fresh, "start anew although an equal sweep is in the database");
+  sweep_command->add_flag("--fresh", options->fresh,
+                          "start anew although an equal sweep is in the database");
   sweep_command->add_flag("--quiet", options->quiet, "no progress on stderr");
-  sweep_command->add_option("--seed", s.seed, "seed of inputs, samples and search")->capture_default_str();
-  sweep_command->add_option("--max-steps", s.max_steps, "steps of each region that may reach the compiler")->check(CLI::Range(0, 1000))->capture_default_str();
-  sweep_command->add_option("--tune", s.tune_evaluations, "configurations that the tuner may try; 0: none")->check(CLI::Range(0, 10000))->capture_default_str();
+  sweep_command->add_option("--seed", s.seed, "seed of inputs, samples and search")
+      ->capture_default_str();
+  sweep_command
+      ->add_option("--max-steps", s.max_steps, "steps of each region that may reach the compiler")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  sweep_command
+      ->add_option("--tune", s.tune_evaluations, "configurations that the tuner may try; 0: none")
+      ->check(CLI::Range(0, 10000))
+      ->capture_default_str();
   sweep_command->callback([&chosen, options] { chosen = [options] { return sweep(*options); }; });
 }
 

@@ -149,11 +149,22 @@ Result<std::string> reference_text(const op::Operator& op, const op::Lowering& l
     if (x.value < 0 || x.value >= static_cast<int>(op.values.size())) return internal_error("an input without a value");
     const auto& value = op.values[static_cast<std::size_t>(x.value)];
     const bool narrow = x.dtype == DType::f16 || x.dtype == DType::bf16;
+    // Elements are numbered in row-major order of the shape, and lie where the strides say.
+    std::string place = "i", axes;
+    if (!x.strides.empty()) {
+      place = w.flat(static_cast<int>(t), true);
+      axes = "      i64 rest = i;\n";
+      for (std::size_t k = x.shape.size(); k-- > 0;) {
+        IndexMath math;
+        const std::string extent = c_expr(x.shape[k], math, nullptr, {}, 7);
+        axes += fmt::format("      const i64 i{} = rest % {};\n      rest /= {};\n", k, extent, extent);
+      }
+    }
     fills += fmt::format(
-        "  {{\n    const uint64_t key = key_of(\"{0}\", {1}ull);\n    for (size_t i = 0; i < host_{2}.size(); ++i)\n"
-        "      host_{2}[i] = ({3}){4}{5}({6}(key, i, {7}, {8}));\n  }}\n",
+        "  {{\n    const uint64_t key = key_of(\"{0}\", {1}ull);\n    for (size_t i = 0; i < host_{2}.size(); ++i) {{\n{9}"
+        "      host_{2}[{10}] = ({3}){4}{5}({6}(key, i, {7}, {8}));\n    }}\n  }}\n",
         value.name, seed, c_name(x.name), c_type(x.dtype), narrow ? "(float)" : "", HostWriter::rounding(x.dtype),
-        draw_of(value.distribution.kind), real_literal(value.distribution.a, true), real_literal(value.distribution.b, true));
+        draw_of(value.distribution.kind), real_literal(value.distribution.a, true), real_literal(value.distribution.b, true), axes, place);
   }
   for (const auto& p : lowering.primitives) w.primitive(p);
   w.text += fmt::format("static void make_inputs() {{\n  unit = {};\n{}}}\n\n", wide ? "1.1102230246251565e-16" : "5.9604644775390625e-08", fills);

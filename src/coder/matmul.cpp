@@ -2,11 +2,12 @@
 //
 // Options: vector (1: 16-byte accesses where operands and results allow), stages (2: double buffering), group (1: blocks in
 // groups of tile rows), split (ways: partial products over parts of k in a workspace, then a kernel that adds them in
-// a fixed order and finishes).
+// a fixed order and finishes), mma (1: tensor cores, templates/matmul_mma.cuh, for plain f16 or bf16 operands).
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "coder/group_code.hpp"
 #include "coder/lanes.hpp"
@@ -38,7 +39,8 @@ struct MatmulWriter {
     used.insert(lanes.used().begin(), lanes.used().end());
     if (lanes.error()) error = lanes.error();
   }
-  std::int64_t width() const { return task.option("vector", 1) > 1 ? 4 : 1; }
+  bool mma() const { return task.option("mma") != 0; }
+  std::int64_t width() const { return mma() ? 8 : task.option("vector", 1) > 1 ? 4 : 1; }
 
   std::string loader(const std::string& name, const std::string& base, const OperandShape& o) {
     LaneWriter lanes(scope, o.lane, 2);
@@ -68,14 +70,31 @@ struct MatmulWriter {
     row.line(fmt::format("return Row{{{}}};", list));
     decode(head, "k", o.depth, scope, lanes.used(), used);
     lanes.write(head);
+    // Eight elements as they lie in memory, for tensor cores.
+    std::string words;
+    if (mma()) {
+      const auto& tensor = task.lowering.tensors[static_cast<std::size_t>(o.plain->tensor)];
+      words = fmt::format("  using Element = {};\n", c_type(tensor.dtype));
+      if (vectors) {
+        Block body(2);
+        Emitter emitter(scope, body);
+        const std::string at = emitter.index(o.plain->offset, 5);
+        for (const auto* vars : {&o.batch, &o.rows})
+          for (const auto& v : *vars)
+            if (emitter.used().count(v)) body.line(fmt::format("const index_t {0} = row.{0};", c_name(v)));
+        decode(body, "k", o.depth, scope, emitter.used(), used);
+        body.line(fmt::format("fetch_words<V>({} + {}, out);", scope.pointers.at(o.plain->tensor), at));
+        words += fmt::format("  template <int V>\n  MTMC_DEVICE void words(const Row& row, index_t k, unsigned (&out)[V / 2]) const {{\n{}  }}\n", body.text());
+      }
+    }
     return fmt::format(
         "struct {0} : {1} {{\n  using Real = {2};\n  static constexpr bool kAlongK = {3};\n"
         "  static constexpr int kVector = {4};\n  struct Row {{\n{5}  }};\n"
         "  MTMC_DEVICE bool aligned() const {{ return {6}; }}\n"
         "  MTMC_DEVICE Row row(index_t z, index_t m) const {{\n{7}  }}\n"
-        "  template <int V>\n  MTMC_DEVICE void load(const Row& row, index_t k, Real (&out)[V]) const {{\n{8}  }}\n}};\n\n",
-        name, base, scope.real(), o.along_k ? "true" : "false", vectors ? 4 : 1, fields,
-        aligned(lanes, o.along_k ? o.depth : o.rows, "4"), row.text(), head.text());
+        "  template <int V>\n  MTMC_DEVICE void load(const Row& row, index_t k, Real (&out)[V]) const {{\n{8}  }}\n{9}}};\n\n",
+        name, base, scope.real(), o.along_k ? "true" : "false", vectors ? width() : 1, fields,
+        aligned(lanes, o.along_k ? o.depth : o.rows, std::to_string(std::max<std::int64_t>(4, width()))), row.text(), head.text(), words);
   }
 
   // The epilogue on V neighbours of the result, or, for a split product, the partial result as it is.
@@ -182,37 +201,56 @@ struct MatmulWriter {
   }
 };
 
+// A tile of a block and what each thread (FMA) or warp (tensor cores) has of it.
+struct Tile {
+  std::int64_t bm, bn, bk;
+  std::int64_t x, y;  // THREAD_M, THREAD_N; or WARPS_M, WARPS_N
+};
+constexpr Tile kTiles[] = {{128, 128, 8, 8, 8}, {64, 64, 16, 4, 4}, {128, 64, 8, 8, 4}, {64, 128, 8, 4, 8},
+                           {32, 64, 16, 4, 4},  {32, 32, 16, 2, 4}, {16, 128, 16, 4, 4}, {128, 16, 16, 4, 4},
+                           {16, 16, 16, 1, 1},  {64, 64, 8, 8, 8}};
+constexpr Tile kMmaTiles[] = {{128, 128, 32, 2, 4}, {128, 128, 32, 2, 2}, {64, 64, 32, 2, 2}, {128, 64, 32, 4, 2},
+                              {64, 128, 32, 2, 4},  {32, 64, 32, 1, 4},   {32, 32, 32, 2, 1}, {16, 64, 32, 1, 4}};
+
+struct Extents {
+  double m, n, k, batch;
+};
+
 // Starting points by the shape: big tiles where they fill the machine, smaller and skinny ones where they would not.
-void rank(GroupCode& code, const GroupTask& task, double m, double n, double k, double batch, int real_bytes) {
-  struct Tile {
-    std::int64_t bm, bn, bk, tm, tn;
-  };
-  static constexpr Tile kTiles[] = {{128, 128, 8, 8, 8}, {64, 64, 16, 4, 4}, {128, 64, 8, 8, 4}, {64, 128, 8, 4, 8},
-                                    {32, 64, 16, 4, 4},  {32, 32, 16, 2, 4}, {16, 128, 16, 4, 4}, {128, 16, 16, 4, 4},
-                                    {16, 16, 16, 1, 1},  {64, 64, 8, 8, 8}};
+void rank(GroupCode& code, const GroupTask& task, const Extents& e, int real_bytes) {
+  const bool mma = task.option("mma") != 0;
   const double sms = task.device && task.device->sms > 0 ? task.device->sms : 132;
   const double ways = static_cast<double>(std::max<std::int64_t>(1, task.option("split")));
+  const std::string bm = task.macro("BLOCK_M"), bn = task.macro("BLOCK_N"), bk = task.macro("BLOCK_K");
+  const std::string x = task.macro(mma ? "WARPS_M" : "THREAD_M"), y = task.macro(mma ? "WARPS_N" : "THREAD_N");
   std::vector<std::pair<double, kernel::Configuration>> list;
-  for (const auto& t : kTiles) {
+  for (const auto& t : mma ? std::span<const Tile>(kMmaTiles) : std::span<const Tile>(kTiles)) {
     if (real_bytes == 8 && t.bm * t.bn > 64 * 64) continue;
-    const double blocks = std::ceil(m / double(t.bm)) * std::ceil(n / double(t.bn)) * batch * ways;
+    const double blocks = std::ceil(e.m / double(t.bm)) * std::ceil(e.n / double(t.bn)) * e.batch * ways;
     const double waves = std::ceil(blocks / sms);
     // Shared reads and address work per multiply-add shrink with the micro tile; padding is work too.
-    const double overhead = 1 + 1.0 / double(t.tm) + 1.0 / double(t.tn);
-    const double cost = waves * double(t.bm * t.bn) * overhead * (k / ways);
-    kernel::Configuration c = {{task.macro("BLOCK_M"), t.bm}, {task.macro("BLOCK_N"), t.bn}, {task.macro("BLOCK_K"), t.bk},
-                               {task.macro("THREAD_M"), t.tm}, {task.macro("THREAD_N"), t.tn}};
-    list.emplace_back(cost, c);
+    const double micro_m = mma ? double(t.bm / t.x) / 8 : double(t.x), micro_n = mma ? double(t.bn / t.y) / 8 : double(t.y);
+    const double threads = mma ? double(32 * t.x * t.y) : double(t.bm / t.x * (t.bn / t.y));
+    // Fewer than two warps a scheduler leave issue slots empty.
+    const double warps = std::min(64.0, std::max(1.0, blocks / sms) * threads / 32);
+    const double cost = waves * double(t.bm * t.bn) * (1 + 1 / micro_m + 1 / micro_n) * (e.k / ways) * std::max(1.0, 8 / warps);
+    list.emplace_back(cost, kernel::Configuration{{bm, t.bm}, {bn, t.bn}, {bk, t.bk}, {x, t.x}, {y, t.y}});
   }
-  std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::stable_sort(list.begin(), list.end(), [](const auto& p, const auto& q) { return p.first < q.first; });
   for (std::size_t i = 0; i < list.size() && i < 5; ++i) code.ranked.push_back(list[i].second);
-  code.tunables = {{task.macro("BLOCK_M"), {16, 32, 64, 128}}, {task.macro("BLOCK_N"), {16, 32, 64, 128}},
-                   {task.macro("BLOCK_K"), {8, 16, 32}}, {task.macro("THREAD_M"), {1, 2, 4, 8}}, {task.macro("THREAD_N"), {1, 2, 4, 8}}};
-  const auto name = [&](const char* macro) { return task.macro(macro); };
-  const std::string threads = fmt::format("({} / {}) * ({} / {})", name("BLOCK_M"), name("THREAD_M"), name("BLOCK_N"), name("THREAD_N"));
-  code.constraints.push_back(fmt::format("{} >= 32 and {} <= 1024 and {} % 32 == 0", threads, threads, threads));
+  const std::vector<std::int64_t> micro = {1, 2, 4, 8};
+  code.tunables = {{bm, {16, 32, 64, 128}}, {bn, {16, 32, 64, 128}}, {bk, mma ? std::vector<std::int64_t>{16, 32, 64} : std::vector<std::int64_t>{8, 16, 32}},
+                   {x, micro}, {y, micro}};
   const std::int64_t stages = task.option("stages", 1);
-  code.constraints.push_back(fmt::format("{} * {} * ({} + {} + 8) * {} <= 49152", stages, name("BLOCK_K"), name("BLOCK_M"), name("BLOCK_N"), real_bytes));
+  if (mma) {
+    code.constraints.push_back(fmt::format("{} % (16 * {}) == 0 and {} % (16 * {}) == 0 and {} * {} <= 16", bm, x, bn, y, x, y));
+    code.constraints.push_back(fmt::format("{} * 2 * ({} + 8) * ({} + {} + 16) <= 49152", stages, bk, bm, bn));
+    return;
+  }
+  const std::string threads = fmt::format("({} / {}) * ({} / {})", bm, x, bn, y);
+  code.constraints.push_back(fmt::format("{} % {} == 0 and {} % {} == 0", bm, x, bn, y));
+  code.constraints.push_back(fmt::format("{} >= 32 and {} <= 1024 and {} % 32 == 0", threads, threads, threads));
+  code.constraints.push_back(fmt::format("{} * {} * ({} + {} + 8) * {} <= 49152", stages, bk, bm, bn, real_bytes));
 }
 
 }  // namespace
@@ -222,6 +260,11 @@ Result<GroupCode> write_matmul(const GroupTask& task) {
   auto shape = match_matmul(scope, task.group.primitives);
   if (!shape) return tl::unexpected<Error>(shape.error());
   MatmulWriter writer{task, scope, *shape, {}, {}};
+  const bool mma = writer.mma();
+  if (mma && (!shape->a.plain || !shape->b.plain)) return bad_input("tensor cores take operands that are f16 or bf16 in memory");
+  if (mma && task.lowering.tensors[static_cast<std::size_t>(shape->a.plain->tensor)].dtype !=
+                 task.lowering.tensors[static_cast<std::size_t>(shape->b.plain->tensor)].dtype)
+    return bad_input("tensor cores take operands of one type");
   const bool split = task.option("split") > 1;
   const std::string g = fmt::format("G{}", task.index), base = g + "_Args", a = g + "_A", b = g + "_B", store = g + "_Store";
   const Expr m = shape->extent(scope, shape->m), n = shape->extent(scope, shape->n), k = shape->extent(scope, shape->k),
@@ -236,12 +279,14 @@ Result<GroupCode> write_matmul(const GroupTask& task) {
   const std::string buffer = task.prefix() + "_partial";
   if (split) signature.add_pointer(scope.real(), "partial", buffer, false);
   GroupCode code;
-  code.headers = {"matmul.cuh"};
+  code.headers = {mma ? "matmul_mma.cuh" : "matmul.cuh"};
   const int real_bytes = scope.wide_real ? 8 : 4;
   const auto number = [&](const Expr& e) { return static_cast<double>(stated(task.lowering, e, 1)); };
-  rank(code, task, number(m), number(n), number(k), number(batch), real_bytes);
+  rank(code, task, {number(m), number(n), number(k), number(batch)}, real_bytes);
   const auto symbol = [&](const char* s) { return Expr::symbol(task.macro(s)); };
-  const std::string threads = fmt::format("({} / {}) * ({} / {})", task.macro("BLOCK_M"), task.macro("THREAD_M"), task.macro("BLOCK_N"), task.macro("THREAD_N"));
+  const char *x = mma ? "WARPS_M" : "THREAD_M", *y = mma ? "WARPS_N" : "THREAD_N";
+  const std::string threads = mma ? fmt::format("32 * {} * {}", task.macro(x), task.macro(y))
+                                  : fmt::format("({} / {}) * ({} / {})", task.macro("BLOCK_M"), task.macro(x), task.macro("BLOCK_N"), task.macro(y));
   const std::string name = task.kernel_name(split ? "partial" : "");
   std::string group = "1", parts = "1";
   Expr splits(1);
@@ -261,14 +306,14 @@ Result<GroupCode> write_matmul(const GroupTask& task) {
   const auto made = [&](const std::string& type, const std::string& more) { return fmt::format("{}{{{}{}}}", type, args, more); };
   code.text += fmt::format(
       "extern \"C\" __global__ void __launch_bounds__({0})\n{1}({2}) {{\n"
-      "  matmul<{3}, {4}, {5}, {6}, {7}, {8}, {9}, {10}>(\n      {11}, {12}, {13}, {14}, {15}, {16});\n}}\n",
-      threads, name, signature.parameters(), task.macro("BLOCK_M"), task.macro("BLOCK_N"), task.macro("BLOCK_K"), task.macro("THREAD_M"),
-      task.macro("THREAD_N"), task.option("stages", 1) > 1 ? 2 : 1, group, parts, made(a, ""), made(b, ""),
-      made(store, split ? ", partial" : ""), m_text, n_text, k_text);
+      "  {17}<{3}, {4}, {5}, {6}, {7}, {8}, {9}, {10}>(\n      {11}, {12}, {13}, {14}, {15}, {16});\n}}\n",
+      threads, name, signature.parameters(), task.macro("BLOCK_M"), task.macro("BLOCK_N"), task.macro("BLOCK_K"), task.macro(x),
+      task.macro(y), task.option("stages", 1) > 1 ? 2 : 1, group, parts, made(a, ""), made(b, ""),
+      made(store, split ? ", partial" : ""), m_text, n_text, k_text, mma ? "matmul_mma" : "matmul");
   kernel::Launch launch;
   launch.kernel = name;
   launch.grid = {ceil_div(m, symbol("BLOCK_M")) * ceil_div(n, symbol("BLOCK_N")) * batch * splits};
-  launch.block = {floor_div(symbol("BLOCK_M"), symbol("THREAD_M")) * floor_div(symbol("BLOCK_N"), symbol("THREAD_N"))};
+  launch.block = {mma ? Expr(32) * symbol(x) * symbol(y) : floor_div(symbol("BLOCK_M"), symbol(x)) * floor_div(symbol("BLOCK_N"), symbol(y))};
   launch.args = signature.arguments();
   code.steps.push_back({launch, std::nullopt, std::nullopt});
   if (split) {

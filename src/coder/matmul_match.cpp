@@ -31,6 +31,14 @@ Factor read_factor(Scope& scope, const op::Scalar& body, const AxisMap& axes) {
   return f;
 }
 
+// A load, or a load of a map that is one.
+bool is_view(const Scope& scope, const op::Scalar& s) {
+  if (s.kind() != op::Scalar::Kind::load) return false;
+  if (!scope.inside.count(s.tensor())) return true;
+  const auto& p = scope.producer(s.tensor());
+  return p.reduced.empty() && is_view(scope, p.body);
+}
+
 OperandShape operand(Scope& scope, const op::Scalar& body, const MatmulShape& shape, const std::vector<std::string>& rows) {
   OperandShape o;
   o.body = body;
@@ -55,6 +63,10 @@ OperandShape operand(Scope& scope, const op::Scalar& body, const MatmulShape& sh
   const auto& vars = o.along_k || o.rows.empty() ? o.depth : o.rows;
   o.lane = vars.back();
   if (o.rows.empty()) o.along_k = true;
+  if (f.accesses.size() == 1 && is_view(scope, body)) {
+    const auto dtype = scope.lowering->tensors[static_cast<std::size_t>(f.accesses[0].tensor)].dtype;
+    if (dtype == op::DType::f16 || dtype == op::DType::bf16) o.plain = f.accesses[0];
+  }
   return o;
 }
 

@@ -19,6 +19,8 @@ struct OperandShape {
   std::vector<std::string> batch, rows, depth;  // z, m (or n), k: outermost first
   bool along_k = false;            // the loads' neighbours lie along k
   std::string lane;                // variable along which neighbours lie
+  // Where the operand is a narrow float read as it is (through views, no arithmetic): the load.
+  std::optional<Access> plain;
 };
 
 struct MatmulShape {

@@ -354,13 +354,14 @@ void rank(GroupCode& code, const GroupTask& task, std::int64_t rows, std::int64_
     if (staged) {
       for (std::int64_t v : {1, 2, 3, 4, 6, 8, 12, 16})
         if (v >= need && !n) n = v;
-      if (!n || n * vector > 64) continue;
+      if (!n || n * vector > 32) continue;
     }
-    // Few threads leave the machine empty; many on a short row idle or wait for each other.
-    const double threads = static_cast<double>(rows) * static_cast<double>(l);
-    double cost = std::max(1.0, 131072.0 / threads);
-    cost *= 1 + 0.02 * static_cast<double>(need) + (l > 32 && !columns ? 0.1 : 0);
-    cost *= static_cast<double>(need * l * vector) / static_cast<double>(length);
+    // Instructions of all threads: their points, and the exchange between lanes (costlier between warps). Fewer threads
+    // than half the machine's leave it idle.
+    const double threads = static_cast<double>(rows * l);
+    const double exchange = columns ? 20 + 4 * static_cast<double>(l) : l > 32 ? 150 : 60;
+    double cost = threads * (10 * static_cast<double>(need * vector) + exchange);
+    cost *= std::max(1.0, 135168 / threads);
     kernel::Configuration c = {{lanes, l}, {width, vector}, {items, n}};
     starts.push_back({cost, c});
   }

@@ -117,14 +117,14 @@ std::string Emitter::as(const CValue& value, CType type, int level) {
     mine = *value.constant < 0 ? 7 : 9;
   } else if (value.type != type) {
     if (type == CType::boolean) {
-      text = (value.level > 3 ? text : "(" + text + ")") + (value.type == CType::real ? " != 0" : " != 0");
+      text = fmt::format(fmt::runtime(value.level > 3 ? "{} != 0" : "({}) != 0"), text);
       mine = 3;
     } else {
-      text = fmt::format("({}){}", type_name(type), value.level >= 8 ? text : "(" + text + ")");
+      text = fmt::format("({}){}", type_name(type), value.level >= 8 ? text : fmt::format("({})", text));
       mine = 8;
     }
   }
-  return mine < level ? "(" + text + ")" : text;
+  return mine < level ? fmt::format("({})", text) : text;
 }
 
 CValue Emitter::named(const CValue& value, const std::string& hint) {
@@ -170,7 +170,7 @@ CValue Emitter::tensor(int t, const std::vector<Expr>& raw, const std::optional<
   }
   if (!scope_.inside.count(t)) return access({t, scope_.offset(t, at), when, otherwise});
   std::string key = fmt::format("tensor {}", t);
-  for (const auto& e : at) key += "," + e.text();
+  for (const auto& e : at) key += fmt::format(",{}", e.text());
   if (when) key += fmt::format(" if {} else {}", when->text(), otherwise);
   if (auto it = memo_.find(key); it != memo_.end()) return it->second;
   std::optional<CValue> value;
@@ -235,7 +235,7 @@ CValue Emitter::walk(const Scalar& s, const AxisMap& axes, const std::optional<E
     case Scalar::Kind::index: {
       Expr e = scope_.math.simplify(s.at()[0].substitute(axes));
       if (e.is_constant()) return {"", CType::integer, 9, static_cast<double>(e.value())};
-      return {"(long long)" + index(e, 8), CType::integer, 8, std::nullopt};
+      return {fmt::format("(long long){}", index(e, 8)), CType::integer, 8, std::nullopt};
     }
     case Scalar::Kind::load: return load(s, axes, guard);
     default: break;
@@ -277,7 +277,7 @@ CValue Emitter::call(const Scalar& s, const std::vector<CValue>& args) {
     std::string text = std::string(name) + "(";
     for (std::size_t i = 0; i < args.size(); ++i) {
       std::string a = as(args[i], type);
-      if (type == CType::integer && args[i].constant) a = "(long long)" + (a[0] == '-' ? "(" + a + ")" : a);
+      if (type == CType::integer && args[i].constant) a = fmt::format("(long long)({})", a);
       text += (i ? ", " : "") + a;
     }
     return CValue{text + ")", type, 9, std::nullopt};
@@ -305,9 +305,9 @@ CValue Emitter::call(const Scalar& s, const std::vector<CValue>& args) {
       case DType::f16: case DType::bf16:
         return {fmt::format("({})(float){}((float){})", scope_.real(), op::name_of(s.dtype()), real(0, 9)), CType::real, 8, std::nullopt};
       case DType::i64: return {as(args[0], CType::integer, 0), CType::integer, 0, std::nullopt};
-      case DType::i32: return {"(long long)(int)" + as(args[0], CType::integer, 9), CType::integer, 8, std::nullopt};
-      case DType::i8: return {"(long long)(signed char)" + as(args[0], CType::integer, 9), CType::integer, 8, std::nullopt};
-      case DType::u8: return {"(long long)(unsigned char)" + as(args[0], CType::integer, 9), CType::integer, 8, std::nullopt};
+      case DType::i32: return {fmt::format("(long long)(int){}", as(args[0], CType::integer, 9)), CType::integer, 8, std::nullopt};
+      case DType::i8: return {fmt::format("(long long)(signed char){}", as(args[0], CType::integer, 9)), CType::integer, 8, std::nullopt};
+      case DType::u8: return {fmt::format("(long long)(unsigned char){}", as(args[0], CType::integer, 9)), CType::integer, 8, std::nullopt};
       case DType::boolean: return {as(args[0], CType::boolean, 0), CType::boolean, 0, std::nullopt};
       default: error_ = fmt::format("templates do not round to {}", op::name_of(s.dtype())); return args[0];
     }
@@ -315,7 +315,7 @@ CValue Emitter::call(const Scalar& s, const std::vector<CValue>& args) {
   switch (s.function()) {
     case Function::neg: {
       const CType type = args[0].type == CType::real ? CType::real : CType::integer;
-      return {"-" + as(args[0], type, 8), type, 7, std::nullopt};
+      return {fmt::format("-{}", as(args[0], type, 8)), type, 7, std::nullopt};
     }
     case Function::abs: return overloaded("abs_of");
     case Function::sign: return overloaded("sign_of");
@@ -334,7 +334,7 @@ CValue Emitter::call(const Scalar& s, const std::vector<CValue>& args) {
       if (args[0].type != CType::real) return args[0];
       return library(s.function() == Function::floor ? "floor" : s.function() == Function::ceil ? "ceil"
                      : s.function() == Function::round ? "rint" : "trunc");
-    case Function::logical_not: return {"!" + as(args[0], CType::boolean, 8), CType::boolean, 7, std::nullopt};
+    case Function::logical_not: return {fmt::format("!{}", as(args[0], CType::boolean, 8)), CType::boolean, 7, std::nullopt};
     case Function::is_nan: {
       if (args[0].type != CType::real) return {"false", CType::boolean, 9, std::nullopt};
       const CValue x = named(args[0], "u");

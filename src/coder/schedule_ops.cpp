@@ -189,6 +189,7 @@ Result<Group> changed(const ScheduleTask& task, Group g, const Step& step) {
     }
     case Action::vectorize: {
       const std::int64_t vector = option(step, "vector", 4);
+      if (g.options.count("mma")) return bad_input("operands of tensor cores are vectors already");
       if (vector != 2 && vector != 4 && vector != 8) return bad_input("vector is 2, 4 or 8");
       if (g.style == "naive" && reduces) return bad_input("a serial loop over a reduction has no neighbours; tile it first");
       if (g.style == "row" && g.options.count("columns")) return bad_input("neighbouring threads take neighbouring rows already");
@@ -245,6 +246,10 @@ Result<Group> changed(const ScheduleTask& task, Group g, const Step& step) {
       }
       return bad_input("split is for row and matmul groups");
     }
+    case Action::tensorize:
+      if (g.style != "matmul") return bad_input("tensorize is for matmul groups; tile it first");
+      g.options.erase("vector");
+      return set("mma", 1);
     case Action::persist:
       if (g.style != "pointwise") return bad_input("persist is for pointwise groups");
       return set("persist", 1);
@@ -319,6 +324,7 @@ std::vector<Step> admissible_steps(const ScheduleTask& task, const Schedule& sch
     if (!g.options.count("split"))
       for (std::int64_t ways : {4, 16})
         if (g.style == "matmul" || ways == 16) offer(Action::split, part, {{"ways", g.style == "matmul" ? ways : 8 * ways}}, 1.1, "parts of the reduction on more blocks");
+    if (g.style == "matmul" && !g.options.count("mma")) offer(Action::tensorize, part, {}, 4, "tensor cores with f32 sums");
     offer(Action::persist, part, {}, 1.02, "a grid-stride loop over a fixed number of blocks");
   }
   return steps;

@@ -6,6 +6,7 @@
 //   stage       part "g0"             rows stay in registers; matmul tiles are double buffered
 //   reorder     part "g0"             row: neighbouring threads take neighbouring rows; matmul: grouped blocks
 //   split       part "g0" ways=N      a reduction in two launches through a workspace
+//   tensorize   part "g0"             matmul: mma.sync on f16 or bf16 operands, f32 sums
 //   persist     part "g0"             a grid-stride loop over a fixed number of blocks
 // A group is legal when its style's writer can write it, so legality and code cannot disagree.
 #pragma once

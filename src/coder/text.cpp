@@ -74,8 +74,8 @@ std::string c_expr(const Expr& e, const IndexMath& math, std::set<std::string>* 
   const auto& a = e.args();
   const auto sub = [&](int i, int l) { return c_expr(a[i], math, used, lane, l); };
   const auto binary = [&](const char* spelling, int mine) {
-    std::string s = sub(0, mine) + " " + spelling + " " + sub(1, mine + 1);
-    return level > mine ? "(" + s + ")" : s;
+    std::string s = fmt::format("{} {} {}", sub(0, mine), spelling, sub(1, mine + 1));
+    return level > mine ? fmt::format("({})", s) : s;
   };
   const auto call = [&](const char* name) {
     std::string s = sub(0, 0);
@@ -86,24 +86,22 @@ std::string c_expr(const Expr& e, const IndexMath& math, std::set<std::string>* 
   switch (e.kind()) {
     case Kind::constant: {
       std::string s = integer_literal(e.value());
-      return e.value() < 0 && level > 5 ? "(" + s + ")" : s;
+      return e.value() < 0 && level > 5 ? fmt::format("({})", s) : s;
     }
     case Kind::symbol:
       if (used) used->insert(e.name());
-      if (e.name() == lane) return level > 5 ? "(" + c_name(lane) + " + v)" : c_name(lane) + " + v";
+      if (e.name() == lane) return fmt::format(fmt::runtime(level > 5 ? "({} + v)" : "{} + v"), c_name(lane));
       return c_name(e.name());
     case Kind::add: return binary("+", 5);
     case Kind::sub: {
       if (!a[0].is_constant(0)) return binary("-", 5);
-      std::string s = "-" + sub(1, 7);
-      return level > 5 ? "(" + s + ")" : s;
+      return fmt::format(fmt::runtime(level > 5 ? "(-{})" : "-{}"), sub(1, 7));
     }
     case Kind::mul: return binary("*", 6);
     case Kind::div: return plain() ? binary("/", 6) : call("index_div");
     case Kind::mod: return plain() ? binary("%", 6) : call("index_mod");
     case Kind::negate: {
-      std::string s = "-" + sub(0, 7);
-      return level > 5 ? "(" + s + ")" : s;
+      return fmt::format(fmt::runtime(level > 5 ? "(-{})" : "-{}"), sub(0, 7));
     }
     case Kind::equal: return binary("==", 3);
     case Kind::not_equal: return binary("!=", 3);
@@ -113,12 +111,12 @@ std::string c_expr(const Expr& e, const IndexMath& math, std::set<std::string>* 
     case Kind::greater_equal: return binary(">=", 4);
     case Kind::logical_and: return binary("&&", 2);
     case Kind::logical_or: return binary("||", 1);
-    case Kind::logical_not: return "!(" + sub(0, 0) + ")";
+    case Kind::logical_not: return fmt::format("!({})", sub(0, 0));
     case Kind::min: return call("index_min");
     case Kind::max: return call("index_max");
     case Kind::ceil_div: return c_expr(floor_div(a[0] + a[1] - Expr(1), a[1]), math, used, lane, level);
     case Kind::align_up: return c_expr(ceil_div(a[0], a[1]) * a[1], math, used, lane, level);
-    case Kind::select: return "(" + sub(0, 1) + " ? " + sub(1, 1) + " : " + sub(2, 1) + ")";
+    case Kind::select: return fmt::format("({} ? {} : {})", sub(0, 1), sub(1, 1), sub(2, 1));
   }
   return "0";
 }

@@ -85,7 +85,7 @@ double smallest_step(op::DType dtype) {
 
 }  // namespace
 
-std::vector<Case> make_cases(const op::Operator& op, double small_operations) {
+std::vector<Case> make_cases(const op::Operator& op, double small_operations, double whole_operations) {
   std::vector<Case> cases;
   const Symbols stated = op.binding();
   const auto add = [&](const char* name, const Symbols& dims) {
@@ -107,7 +107,7 @@ std::vector<Case> make_cases(const op::Operator& op, double small_operations) {
           if (stated_value > 8) wishes.push_back(stated_value / 2);
           return wishes;
         }));
-    if (operations_at(op, stated) > small_operations) add("reduced", reduced(op, small_operations));
+    if (operations_at(op, stated) > whole_operations) add("reduced", reduced(op, small_operations));
   }
   cases.push_back({"stated", stated});
   return cases;

@@ -20,8 +20,8 @@ struct Case {
 
 // The operator at other bindings, smallest first; the stated one is last. An operator without named dims has only that.
 // A binding that the operator refuses (rebind fails) is moved to the nearest one that it takes, or left out. `small_operations`
-// bounds what the odd and reduced cases may cost.
-std::vector<Case> make_cases(const op::Operator& op, double small_operations);
+// bounds what the odd and reduced cases may cost; there is a reduced one where the stated costs more than `whole_operations`.
+std::vector<Case> make_cases(const op::Operator& op, double small_operations, double whole_operations);
 
 // Largest honest distance from the reference:
 //   16 * u(compute) * error  +  2 * u(stored) * |value|  +  smallest step of the stored type

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -261,6 +262,7 @@ class CaseRun {
         return Step<void>(stop(Outcome::unsupported, "library steps need a GPU"));
     device::RunOptions options;
     options.seed = request_.seed;
+    options.threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 8u));  // changes no result
     options.instruction_budget = request_.limits.instruction_budget;
     options.max_blocks = in_part_ ? request_.limits.sampled_blocks : 0;
     for (auto* steps : {&prepare, &run}) {
@@ -398,7 +400,7 @@ class CaseRun {
 Result<Evaluation> judge(Device& device, const JudgeRequest& request) {
   Evaluation evaluation;
   Verdict& verdict = evaluation.verdict;
-  std::vector<Case> cases = make_cases(request.op, request.limits.reference_operations);
+  std::vector<Case> cases = make_cases(request.op, request.limits.reference_operations, request.limits.emulated_operations);
   verdict.only_stated = cases.size() == 1;
   if (request.limits.only_stated_time) cases.erase(cases.begin(), cases.end() - 1);
   for (const auto& at : cases) {

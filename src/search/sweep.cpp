@@ -1,5 +1,5 @@
-// The store's sweep items say what is done; a task that was under way counts as not done, and its run continues by its own identity.
-// Times of tasks that were done before come from their runs.
+// The store's sweep items say what is done; a task that was under way counts as not done, and its
+// run continues by its own identity. Times of tasks that were done before come from their runs.
 #include "search/sweep.hpp"
 
 #include <map>
@@ -38,7 +38,8 @@ TaskResult result_of(const RunReport& report) {
   TaskResult result;
   result.outcome = std::string(harness::name_of(report.verdict.outcome));
   result.verified = std::string(harness::name_of(report.verdict.verified));
-  if (!result.correct()) result.message = report.message.empty() ? report.verdict.message : report.message;
+  if (!result.correct())
+    result.message = report.message.empty() ? report.verdict.message : report.message;
   result.run_id = report.run_id;
   result.start_modelled_ns = report.start_modelled_ns;
   result.best_modelled_ns = report.best_modelled_ns;
@@ -49,7 +50,8 @@ TaskResult result_of(const RunReport& report) {
 }  // namespace
 
 std::optional<double> TaskResult::gain() const {
-  if (!correct() || !start_modelled_ns || !best_modelled_ns || !(*best_modelled_ns > 0)) return std::nullopt;
+  if (!correct() || !start_modelled_ns || !best_modelled_ns || !(*best_modelled_ns > 0))
+    return std::nullopt;
   return *start_modelled_ns / *best_modelled_ns;
 }
 
@@ -58,8 +60,9 @@ std::optional<double> TaskResult::over_bound() const {
   return *best_modelled_ns / bound_ns;
 }
 
-Result<SweepReport> sweep(const std::vector<Task>& tasks, const store::SweepIdentity& identity, bool fresh, store::Store& store,
-                          const RunTask& run_task, SweepWatcher& watcher) {
+Result<SweepReport> sweep(const std::vector<Task>& tasks, const store::SweepIdentity& identity,
+                          bool fresh, store::Store& store, const RunTask& run_task,
+                          SweepWatcher& watcher) {
   store::Sweeps sweeps(store);
   std::vector<std::string> ids;
   for (const auto& task : tasks) ids.push_back(task.id);
@@ -72,7 +75,9 @@ Result<SweepReport> sweep(const std::vector<Task>& tasks, const store::SweepIden
   for (const auto& task : tasks) {
     store::SweepItem& item = items.at(task.id);
     TaskRow row{task.id, task.name, {}, item.state == store::ItemState::done};
-    const auto fail = [&](const Error& e) { return tl::unexpected<Error>(e.with("task " + task.id)); };
+    const auto fail = [&](const Error& e) {
+      return tl::unexpected<Error>(e.with("task " + task.id));
+    };
     if (row.known) {
       auto result = known_result(item, store);
       if (!result) return fail(result.error());
@@ -84,20 +89,23 @@ Result<SweepReport> sweep(const std::vector<Task>& tasks, const store::SweepIden
       auto result = run_task(task);
       if (!result && result.error().code == ErrorCode::unavailable) return fail(result.error());
       row.result = result ? std::move(*result) : refusal("failed", result.error().message);
-      item = {task.id, store::ItemState::done, row.result.run_id, row.result.outcome, row.result.message};
+      item = {task.id, store::ItemState::done, row.result.run_id, row.result.outcome,
+              row.result.message};
       if (auto ok = sweeps.set(report.sweep_id, item); !ok) return fail(ok.error());
     }
     watcher.ends(row);
     report.rows.push_back(std::move(row));
   }
-  // An earlier start may have had more tasks than this one; the sweep is finished when all are done.
+  // An earlier start may have had more tasks than this one; the sweep is finished when all are
+  // done.
   for (const auto& [id, item] : items)
     if (item.state != store::ItemState::done) return report;
   if (auto ok = sweeps.finish(report.sweep_id); !ok) return tl::unexpected<Error>(ok.error());
   return report;
 }
 
-RunTask run_with(const Settings& settings, Shapes shapes, store::Store& store, const Surroundings& around) {
+RunTask run_with(const Settings& settings, Shapes shapes, store::Store& store,
+                 const Surroundings& around) {
   return [settings, shapes, &store, around](const Task& task) -> Result<TaskResult> {
     auto op = read_operator(task, shapes);
     if (!op) return refusal("unsupported", op.error().message);

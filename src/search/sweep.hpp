@@ -1,5 +1,5 @@
-// A sweep: one run after another over the tasks of a suite. What is done stays done: a sweep that was killed at any instant goes
-// on where it was, and the run that was under way resumes by itself.
+// A sweep: one run after another over the tasks of a suite. What is done stays done: a sweep that
+// was killed at any instant goes on where it was, and the run that was under way resumes by itself.
 #pragma once
 
 #include <functional>
@@ -16,17 +16,18 @@ namespace mtmc::search {
 
 // What is known of a task after its run.
 struct TaskResult {
-  // A verdict's word; "unsupported" too where the task cannot be expressed, "failed" where the tool went wrong.
+  // A verdict's word; "unsupported" too where the task cannot be expressed, "failed" where the tool
+  // went wrong.
   std::string outcome;
   std::string verified;  // "full", "sampled", "reduced"; empty without a run
   std::string message;   // one line; why it is not correct
   std::string run_id;    // empty: no run was started
   std::optional<double> start_modelled_ns, best_modelled_ns;
-  double bound_ns = 0;   // 0: not known
+  double bound_ns = 0;  // 0: not known
 
   bool correct() const { return outcome == "correct"; }
-  std::optional<double> gain() const;            // over the naive start, modelled; where correct
-  std::optional<double> over_bound() const;      // best modelled / bound; where correct
+  std::optional<double> gain() const;        // over the naive start, modelled; where correct
+  std::optional<double> over_bound() const;  // best modelled / bound; where correct
 };
 
 struct TaskRow {
@@ -44,19 +45,23 @@ struct SweepReport {
 // Where a sweep says how far it is; all calls come from the sweeping thread.
 struct SweepWatcher {
   virtual ~SweepWatcher() = default;
-  virtual void begins(std::size_t, std::size_t, const Task&) {}  // how many rows are done, how many there will be
+  virtual void begins(std::size_t, std::size_t, const Task&) {
+  }  // how many rows are done, how many there will be
   virtual void ends(const TaskRow&) {}
 };
 
 // Runs one task. Errors: unavailable ends the sweep, everything else is the task's own failure.
 using RunTask = std::function<Result<TaskResult>(const Task&)>;
 
-// Runs the tasks that no earlier start of the same identity has done. Errors: unavailable, with the task at which the sweep
-// stands; what is done is kept.
-Result<SweepReport> sweep(const std::vector<Task>& tasks, const store::SweepIdentity& identity, bool fresh, store::Store& store,
-                          const RunTask& run_task, SweepWatcher& watcher);
+// Runs the tasks that no earlier start of the same identity has done. Errors: unavailable, with the
+// task at which the sweep stands; what is done is kept.
+Result<SweepReport> sweep(const std::vector<Task>& tasks, const store::SweepIdentity& identity,
+                          bool fresh, store::Store& store, const RunTask& run_task,
+                          SweepWatcher& watcher);
 
-// A RunTask that runs the operator at `shapes`: a task that is no operator here is "unsupported", with the reason.
-RunTask run_with(const Settings& settings, Shapes shapes, store::Store& store, const Surroundings& around);
+// A RunTask that runs the operator at `shapes`: a task that is no operator here is "unsupported",
+// with the reason.
+RunTask run_with(const Settings& settings, Shapes shapes, store::Store& store,
+                 const Surroundings& around);
 
 }  // namespace mtmc::search

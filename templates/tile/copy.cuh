@@ -124,4 +124,13 @@ MTMC_DEVICE void put(T* p, const C (&in)[V]) {
   }
 }
 
+// V neighbours of a 2-byte type as they are stored.
+template <int V, class T>
+MTMC_DEVICE void fetch_words(const T* p, unsigned (&out)[V / 2]) {
+  Word<V * 2> word;
+  word.load(p);
+#pragma unroll
+  for (int i = 0; i < V / 2; ++i) out[i] = word.w[i];
+}
+
 MTMC_DEVICE bool divides(int vector, index_t value) { return value % vector == 0; }

@@ -142,6 +142,18 @@ TEST_CASE("matmul options") {
   judge({"", "y = x @ w; x: f32[M,K]; w: f32[K]; M=64; K=640", {}, {"d0=37,d1=29", "d0=1,d1=1"}}, {"tile g0", "vectorize g0 vector=4"}, 1);
 }
 
+TEST_CASE("tensor cores") {
+  if (missing()) return;
+  const std::vector<const char*> dims = {"d0=1,d1=1,d2=1", "d0=37,d1=29,d2=53", "d0=70,d1=72,d2=136"};
+  judge({"", "y = x @ w; x: f16[M,K]; w: f16[K,N]; M=128; N=128; K=64", {}, dims}, {"tile g0", "tensorize g0"}, 5);
+  judge({"", "y = gelu(linear(x, w, b)); x: bf16[M,K]; w: bf16[N,K]; b: bf16[N]; M=128; N=256; K=96", {}, dims},
+        {"fuse *", "tile g0", "tensorize g0", "stage g0", "reorder g0"}, 1);
+  judge({"", "y = transpose(x, 0, 1) @ w; x: f16[K,M]; w: f16[K,N]; M=128; N=128; K=64", {}, dims},
+        {"fuse *", "tile g0", "tensorize g0", "split g0 ways=4"}, 1);
+  judge({"", "y = relu(conv2d(x, w, b, padding=1)); x: f16[B,C,H,W]; w: f16[O,C,3,3]; b: f16[O]; B=2; C=8; H=10; W=10; O=32", {},
+         {"d0=1,d1=1,d2=1,d3=1,d4=1", "d0=1,d1=3,d2=5,d3=7,d4=9"}}, {"fuse *", "tile g0", "tensorize g0"}, 1);
+}
+
 TEST_CASE("convolutions") {
   if (missing()) return;
   judge({"", "y = relu(conv2d(x, w, b, stride=2, padding=1)); x: f32[B,C,H,W]; w: f32[O,C,3,3]; b: f32[O]; B=2; C=4; H=14; W=14; O=32", {},

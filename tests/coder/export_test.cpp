@@ -48,6 +48,7 @@ TEST_CASE("an exported loop nest says what the reference says") {
       "y = relu(conv2d(x, w, b, stride=2, padding=1)); x: f32[B,C,H,W]; w: f32[O,C,3,3]; b: f32[O]; B=2; C=3; H=7; W=6; O=4",
       "v, i = max(x, dim=1); x: f32[M,N] ~ randint(0,5); M=6; N=13",
       "y = where(x > 2, x % 3, x // 2); x: i32[N] ~ randint(-9,9); N=50",
+      "y = conv2d(x, w, padding=1, groups=C); x: f32[B,C,H,W] channels_last; w: f32[C,1,3,3]; B=2; C=3; H=5; W=6",
       "y = layer_norm(x, [N], g); x: bf16[M,N]; g: bf16[N]; M=4; N=20",
   };
   const Folder folder;

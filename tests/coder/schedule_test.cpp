@@ -100,7 +100,8 @@ TEST_CASE("steps that do not apply are refused with a reason") {
   CHECK(refusal(problem, start, "vectorize g0 vector=4").find("tile it first") != std::string::npos);
   CHECK(refusal(problem, start, "vectorize g1 vector=3").find("2, 4 or 8") != std::string::npos);
   CHECK(refusal(problem, start, "stage g0").find("row and matmul groups") != std::string::npos);
-  CHECK(refusal(problem, start, "tensorize g0").find("no action 'tensorize'") != std::string::npos);
+  CHECK(refusal(problem, start, "swizzle g0").find("no action 'swizzle'") != std::string::npos);
+  CHECK(refusal(problem, start, "tensorize g0").find("tile it first") != std::string::npos);
   CHECK(refusal(problem, start, "fix_compile").find("part ''") != std::string::npos);
   const auto fused = after(problem, {"fuse *"});
   CHECK(refusal(problem, fused, "fuse *").find("no two groups") != std::string::npos);
@@ -114,6 +115,16 @@ TEST_CASE("steps that do not apply are refused with a reason") {
   foreign.schedule->groups[0].primitives = {0, 1, 2, 77};
   CHECK(refusal(problem, foreign, "vectorize g0").find("another region") != std::string::npos);
   CHECK(make_template_coder()->admissible(problem.task(), foreign).empty());
+}
+
+TEST_CASE("tensor cores take plain narrow operands of one type") {
+  const Problem wide("y = x @ w; x: f32[M,K]; w: f32[K,N]; M=32; N=32; K=32");
+  CHECK(refusal(wide, after(wide, {"tile g0"}), "tensorize g0").find("f16 or bf16 in memory") != std::string::npos);
+  const Problem mixed("y = x @ to(w, f16); x: f16[M,K]; w: f32[K,N]; M=32; N=32; K=32");
+  CHECK(refusal(mixed, after(mixed, {"fuse g0+g1", "tile g0"}), "tensorize g0").find("f16 or bf16 in memory") != std::string::npos);
+  const Problem good("y = x @ transpose(w, 0, 1); x: bf16[M,K]; w: bf16[N,K]; M=32; N=32; K=32");
+  CHECK(after(good, {"fuse *", "tile g0", "tensorize g0"}).sources[0].text.find("matmul_mma<") != std::string::npos);
+  CHECK(refusal(good, after(good, {"fuse *", "tile g0", "tensorize g0"}), "vectorize g0 vector=4").find("already") != std::string::npos);
 }
 
 TEST_CASE("a product is not fused into rows, nor heavy maps into a product") {

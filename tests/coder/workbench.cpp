@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <span>
 #include <stdexcept>
 
 #include "emulator/memory.hpp"
@@ -91,7 +92,7 @@ struct Bench {
   emulator::DeviceMemory memory;
   std::map<std::string, std::pair<std::uint64_t, std::int64_t>> buffers;  // address, bytes
 
-  void allocate(const Problem& problem, const op::Operator& op, const kernel::ResolvedRecipe& recipe) {
+  void allocate(const op::Operator& op, const kernel::ResolvedRecipe& recipe) {
     for (const auto& b : recipe.buffers) {
       const bool input = b.role == kernel::BufferRole::input || b.role == kernel::BufferRole::weight;
       const auto address = must(memory.allocate(static_cast<std::uint64_t>(b.bytes), 256, b.name,
@@ -100,12 +101,27 @@ struct Bench {
       auto bytes = must(memory.span(address, static_cast<std::uint64_t>(b.bytes)), "span");
       if (input) {
         for (int v = 0; v < op.inputs(); ++v)
-          if (op.values[static_cast<std::size_t>(v)].name == b.name) op::fill_input(op.values[static_cast<std::size_t>(v)], kSeed, 0, bytes);
+          if (op.values[static_cast<std::size_t>(v)].name == b.name) fill(op, v, bytes);
       } else {
         std::memset(bytes.data(), 0x3e, bytes.size());  // finite nonsense
       }
     }
-    (void)problem;
+  }
+
+  // Elements are numbered in row-major order of the shape, and lie where the strides say.
+  static void fill(const op::Operator& op, int v, std::span<std::byte> bytes) {
+    const auto& value = op.values[static_cast<std::size_t>(v)];
+    if (value.strides.empty()) return op::fill_input(value, kSeed, 0, bytes);
+    const auto shape = op.shape(v);
+    const auto size = static_cast<std::size_t>(op::bytes_of(value.dtype));
+    std::vector<std::byte> dense(bytes.size());
+    op::fill_input(value, kSeed, 0, dense);
+    for (std::int64_t i = 0; i < op.elements(v); ++i) {
+      std::int64_t rest = i, offset = 0;
+      for (std::size_t k = shape.size(); k-- > 0; rest /= shape[k])
+        offset += rest % shape[k] * must(value.strides[k].evaluate(op.binding()), "stride");
+      std::memcpy(bytes.data() + static_cast<std::size_t>(offset) * size, dense.data() + static_cast<std::size_t>(i) * size, size);
+    }
   }
 
   emulator::LaunchParams params(const kernel::ResolvedLaunch& launch, const emulator::Program& program) const {
@@ -147,7 +163,7 @@ Run run(const Problem& problem, const kernel::Candidate& candidate, const kernel
   const auto recipe = must(kernel::resolve(candidate.recipe, symbols), "recipe");
   const auto module = must(emulator::parse_module(ptx), "parse ptx");
   Bench bench;
-  bench.allocate(problem, op, recipe);
+  bench.allocate(op, recipe);
   for (const auto& step : recipe.run) {
     const auto& launch = std::get<kernel::ResolvedLaunch>(step);
     const auto program = must(emulator::decode(module, launch.kernel), "decode");

@@ -21,7 +21,7 @@ const Case* find(const std::vector<Case>& cases, const std::string& name) {
 }  // namespace
 
 TEST_CASE("cases are tiny, odd and stated, the stated one last") {
-  auto cases = make_cases(parse("y = softmax(x, -1); x: f32[M,N]; M=1024; N=4096"), 1e9);
+  auto cases = make_cases(parse("y = softmax(x, -1); x: f32[M,N]; M=1024; N=4096"), 1e9, 1e9);
   REQUIRE(cases.size() == 3);
   CHECK(cases.back().name == "stated");
   CHECK(cases.back().dims.at("M") == 1024);
@@ -34,14 +34,14 @@ TEST_CASE("cases are tiny, odd and stated, the stated one last") {
 }
 
 TEST_CASE("literal dims leave the stated case alone") {
-  auto cases = make_cases(parse("y = relu(x); x: f32[64,64]"), 1e9);
+  auto cases = make_cases(parse("y = relu(x); x: f32[64,64]"), 1e9, 1e9);
   REQUIRE(cases.size() == 1);
   CHECK(cases[0].name == "stated");
 }
 
 TEST_CASE("dims that the operator ties together are rebound together") {
   // K and L meet in the product; one alone cannot change.
-  auto cases = make_cases(parse("y = x @ w; x: f32[M,K]; w: f32[L,N]; M=64; K=128; L=128; N=32"), 1e9);
+  auto cases = make_cases(parse("y = x @ w; x: f32[M,K]; w: f32[L,N]; M=64; K=128; L=128; N=32"), 1e9, 1e9);
   const Case* odd = find(cases, "odd");
   REQUIRE(odd);
   CHECK(odd->dims.at("K") == odd->dims.at("L"));
@@ -49,12 +49,12 @@ TEST_CASE("dims that the operator ties together are rebound together") {
 }
 
 TEST_CASE("a binding that the operator refuses is moved, not run") {
-  auto cases = make_cases(parse("y = group_norm(x, 8); x: f32[N,C,L]; N=4; C=64; L=100"), 1e9);
+  auto cases = make_cases(parse("y = group_norm(x, 8); x: f32[N,C,L]; N=4; C=64; L=100"), 1e9, 1e9);
   for (const auto& c : cases) CHECK(op::rebind(parse("y = group_norm(x, 8); x: f32[N,C,L]; N=4; C=64; L=100"), c.dims));
 }
 
 TEST_CASE("a stated case that is too large gets a reduced one") {
-  auto cases = make_cases(parse("y = x @ w; x: f32[M,K]; w: f32[K,N]; M=8192; K=8192; N=8192"), 4e8);
+  auto cases = make_cases(parse("y = x @ w; x: f32[M,K]; w: f32[K,N]; M=8192; K=8192; N=8192"), 4e8, 4e8);
   const Case* reduced = find(cases, "reduced");
   REQUIRE(reduced);
   const auto& d = reduced->dims;

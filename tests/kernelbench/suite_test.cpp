@@ -31,8 +31,15 @@ std::string folder_with(const std::string& text) {
 }
 
 std::string line_of(int level, int number) {
-  return Json{{"level", level}, {"id", number}, {"name", "n"}, {"source_sha256", "0"}, {"notes", Json::array()},
-              {"official", {{"nodes", Json::array()}}}, {"small", {{"nodes", Json::array()}}}}.dump() + "\n";
+  return Json{{"level", level},
+              {"id", number},
+              {"name", "n"},
+              {"source_sha256", "0"},
+              {"notes", Json::array()},
+              {"official", {{"nodes", Json::array()}}},
+              {"small", {{"nodes", Json::array()}}}}
+             .dump() +
+         "\n";
 }
 
 }  // namespace
@@ -64,7 +71,8 @@ TEST_CASE("official and small forms differ in sizes only") {
     CHECK(official.at("outputs") == small.at("outputs"));
     REQUIRE(official.at("inputs").size() == small.at("inputs").size());
     for (std::size_t k = 0; k < official.at("inputs").size(); ++k)
-      for (const char* field : {"name", "dtype"}) CHECK(official["inputs"][k][field] == small["inputs"][k][field]);
+      for (const char* field : {"name", "dtype"})
+        CHECK(official["inputs"][k][field] == small["inputs"][k][field]);
   }
 }
 
@@ -83,15 +91,18 @@ TEST_CASE("every task whose operators are rows is an operator at both scales") {
       if (!op) continue;
       CHECK_FALSE(op->outputs.empty());
       if (shapes == Shapes::small)
-        for (int v = 0; v < static_cast<int>(op->values.size()); ++v) CHECK(op->elements(v) <= 10'000'000);
+        for (int v = 0; v < static_cast<int>(op->values.size()); ++v)
+          CHECK(op->elements(v) <= 10'000'000);
     }
   }
   // Rows are added, never taken away.
   CHECK(supported >= 88);
   for (const auto& [name, count] : missing) {
     INFO(name << " in " << count);
-    CHECK(std::set<std::string>{"max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "cumsum",
-                                "cumprod", "zeros_like", "cross_entropy"}.count(name) == 1);
+    CHECK(std::set<std::string>{"max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d",
+                                "avg_pool2d", "avg_pool3d", "cumsum", "cumprod", "zeros_like",
+                                "cross_entropy"}
+              .count(name) == 1);
   }
 }
 
@@ -149,7 +160,8 @@ TEST_CASE("tasks come by number") {
 TEST_CASE("lists of task numbers") {
   CHECK(numbers_in("3") == std::vector<int>{3});
   CHECK(numbers_in("9,1,5-7,6") == std::vector<int>{1, 5, 6, 7, 9});
-  for (const char* bad : {"", ",", "1,", "a", "1-", "-3", "5-2", "0", "1-2-3", "1 2", "99999999999", "1,2x"}) {
+  for (const char* bad :
+       {"", ",", "1,", "a", "1-", "-3", "5-2", "0", "1-2-3", "1 2", "99999999999", "1,2x"}) {
     INFO(bad);
     auto numbers = numbers_in(bad);
     REQUIRE_FALSE(numbers);

@@ -8,7 +8,8 @@
 
 namespace mtmc::search {
 
-inline Task fake_task(int number, const std::string& name, std::vector<std::string> operators = {"relu"}) {
+inline Task fake_task(int number, const std::string& name,
+                      std::vector<std::string> operators = {"relu"}) {
   Task task;
   task.level = 1;
   task.number = number;

@@ -1,4 +1,5 @@
-// The sweep's loop with a task runner that is told what to answer: what is redone, what ends a sweep, what is kept.
+// The sweep's loop with a task runner that is told what to answer: what is redone, what ends a
+// sweep, what is kept.
 #include <catch2/catch.hpp>
 
 #include <map>
@@ -30,7 +31,9 @@ struct Log : SweepWatcher {
   void begins(std::size_t done, std::size_t total, const Task& task) override {
     lines.push_back("begins " + task.id + " " + std::to_string(done) + "/" + std::to_string(total));
   }
-  void ends(const TaskRow& row) override { lines.push_back("ends " + row.id + " " + row.result.outcome + (row.known ? " known" : "")); }
+  void ends(const TaskRow& row) override {
+    lines.push_back("ends " + row.id + " " + row.result.outcome + (row.known ? " known" : ""));
+  }
 };
 
 const std::vector<Task> kTasks = {fake_task(1, "a"), fake_task(2, "b"), fake_task(3, "c")};
@@ -42,10 +45,12 @@ store::Store memory_store() {
   return std::move(*store);
 }
 
-Result<SweepReport> go(store::Store& store, Fake& fake, const std::vector<Task>& tasks = kTasks, bool fresh = false) {
+Result<SweepReport> go(store::Store& store, Fake& fake, const std::vector<Task>& tasks = kTasks,
+                       bool fresh = false) {
   fake.asked.clear();
   Log log;
-  return sweep(tasks, kIdentity, fresh, store, [&](const Task& task) { return fake(task); }, log);
+  return sweep(
+      tasks, kIdentity, fresh, store, [&](const Task& task) { return fake(task); }, log);
 }
 
 using Ids = std::vector<std::string>;
@@ -57,15 +62,16 @@ TEST_CASE("a sweep runs every task once, in order") {
   Fake fake;
   Log log;
   fake.answers.emplace("level1/2", other_result("mismatch", "y[3] is off"));
-  auto report = sweep(kTasks, kIdentity, false, store, [&](const Task& task) { return fake(task); }, log);
+  auto report = sweep(
+      kTasks, kIdentity, false, store, [&](const Task& task) { return fake(task); }, log);
   REQUIRE(report);
   CHECK(fake.asked == Ids{"level1/1", "level1/2", "level1/3"});
   CHECK_FALSE(report->resumed);
   REQUIRE(report->rows.size() == 3);
   CHECK(report->rows[1].result.outcome == "mismatch");
   CHECK(report->rows[1].result.message == "y[3] is off");
-  CHECK(log.lines == Ids{"begins level1/1 0/3", "ends level1/1 correct", "begins level1/2 1/3", "ends level1/2 mismatch",
-                         "begins level1/3 2/3", "ends level1/3 correct"});
+  CHECK(log.lines == Ids{"begins level1/1 0/3", "ends level1/1 correct", "begins level1/2 1/3",
+                         "ends level1/2 mismatch", "begins level1/3 2/3", "ends level1/3 correct"});
   auto found = store::Sweeps(store).find(report->sweep_id);
   REQUIRE(found);
   CHECK((*found)->state == store::RunState::finished);
@@ -146,7 +152,8 @@ TEST_CASE("times of tasks that were done before come from their runs") {
   auto store = memory_store();
   store::Runs runs(store);
   const std::string line = "y = relu(x); x: f32[M]; M=64";
-  auto run = runs.begin({sha256(line), line, "{}", {"relu"}}, {sha256(line), kIdentity.device, "{}", 1, "0.1.0"}, false);
+  auto run = runs.begin({sha256(line), line, "{}", {"relu"}},
+                        {sha256(line), kIdentity.device, "{}", 1, "0.1.0"}, false);
   REQUIRE(run);
   store::RunResult stored;
   stored.verdict = "correct";

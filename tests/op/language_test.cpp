@@ -239,6 +239,34 @@ TEST_CASE("every row has an example that survives text and JSON") {
   }
 }
 
+TEST_CASE(
+    "anonymous results out of nesting order, or too deep to nest, get statements of their own") {
+  json form = to_json(*parse_operator("y = linear(tanh(x), exp(w)); x: f32[2,3]; w: f32[4,3]"));
+  auto& nodes = form["nodes"];
+  std::swap(nodes[0], nodes[1]);
+  nodes[0]["results"][0] = "_0";
+  nodes[1]["results"][0] = "_1";
+  nodes[2]["operands"] = {"_1", "_0"};
+  const auto swapped = from_json(form);
+  if (!swapped) FAIL(swapped.error().message);
+  CHECK(text(*swapped) ==
+        "_0 = exp(w); _1 = tanh(x); y = linear(_1, _0); x: f32[2, 3]; w: f32[4, 3]");
+  require_same(*swapped, *parse_operator(text(*swapped)));
+
+  form = to_json(*parse_operator("y = relu(x); x: f32[2]"));
+  json chain = json::array();
+  for (int k = 0; k < 600; ++k)
+    chain.push_back({{"op", "relu"},
+                     {"operands", {k ? "_" + std::to_string(k - 1) : "x"}},
+                     {"results", {k == 599 ? "y" : "_" + std::to_string(k)}}});
+  form["nodes"] = chain;
+  const auto deep = from_json(form);
+  if (!deep) FAIL(deep.error().message);
+  const auto again = parse_operator(text(*deep));
+  if (!again) FAIL(again.error().message);
+  require_same(*deep, *again);
+}
+
 TEST_CASE("rebinding infers again, and is the same operator at those sizes") {
   for (const auto& [row, line] : examples()) {
     INFO(line);

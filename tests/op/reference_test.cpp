@@ -128,6 +128,11 @@ TEST_CASE("errors: exact things are exact, steps are steps, narrow intermediates
     for (const auto& v : errors(line)) CHECK(v.error == 0);
   for (const auto& v : errors("y = x + x; x: f32[9]")) CHECK(v.error == Approx(std::fabs(v.value)));
   for (const auto& v : errors("y = exp(x); x: f32[9]")) CHECK(v.error == Approx(2 * v.value));
+  {
+    auto b = bind("y = sum(abs(x)); x: f32[400]");
+    const auto v = (*b.reference.evaluate(b.output, std::vector<std::int64_t>{0}))[0];
+    CHECK(v.error == Approx(20 * v.value));
+  }
   // 1/3 of anything may lie on either side of a multiple: where x / 3 * 3 is within rounding of x,
   // floor may step.
   bool stepped = false;
