@@ -285,7 +285,7 @@ class Dims:
         fixed = {self.name(v["id"], a) for v in self.small["values"] if v["role"] == "parameter"
                  for a in range(len(v["shape"]))}
         windows = self._windows()
-        for least, names in ((16, None), (8, None), (1, ("N", "B"))):
+        for least, names in ((16, None), (8, None), (1, ("N", "B")), (4, None)):
             while cost(self) > limit:
                 free = [e for e in self.extents if e[0] not in fixed and (names is None or e[0] in names) and
                         e[2] // 2 >= max(least, windows.get(e[0], 0))]

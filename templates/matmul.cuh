@@ -1,7 +1,9 @@
-// C[z, m, n] = visit(sum over k of A[z, m, k] * B[z, k, n]) by shared-memory tiles of BM x BN x BK and TM x TN results a thread.
+// C[z, m, n] = visit(sum over k of A[z, m, k] * B[z, k, n]) by shared-memory tiles of BM x BN x BK
+// and TM x TN results a thread.
 //
-// A and B are whatever their loaders say: a strided matrix, an image seen through a convolution's window, a map
-// fused into the operand. m, n and k are linear indices; loaders and visitor take them apart.
+// A and B are whatever their loaders say: a strided matrix, an image seen through a convolution's
+// window, a map fused into the operand. m, n and k are linear indices; loaders and visitor take
+// them apart.
 //
 // Loader (m stands for n in B's):
 //   using Real = float or double;
@@ -10,16 +12,18 @@
 //   struct Row;                        // what depends on z and m alone
 //   bool aligned() const;              // load<kVector> may be used from multiples of kVector
 //   Row row(index_t z, index_t m) const;                            // 0 <= m < M, or unused
-//   template <int V> void load(const Row&, index_t k, Real (&out)[V]) const;  // V neighbours, in k or m
+//   template <int V> void load(const Row&, index_t k, Real (&out)[V]) const;  // V neighbours, in k
+//   or m
 // Visitor (epilogue and Store):
 //   static constexpr int kVector;  bool aligned() const;            // as above, along n
-//   template <int V> void store(index_t z, index_t split, index_t m, index_t n, const Real (&acc)[V]) const;
+//   template <int V> void store(index_t z, index_t split, index_t m, index_t n, const Real
+//   (&acc)[V]) const;
 //
-// Fragments: thread (tx, ty) of a (BN/TN) x (BM/TM) grid owns rows (i*(BM/TM) + ty)*4 + 0..3 and columns
-// (j*(BN/TN) + tx)*4 + 0..3, so that a warp's 16-byte reads of a row of the tile have no bank conflict, and its stores
-// are whole sectors. Rows of both tiles are k; 4 elements of padding keep transposing stores apart.
-// STAGES 1: load, store, compute. STAGES 2: the next tile is on its way in registers while this one is computed, and goes to a
-// second buffer: one barrier a tile.
+// Fragments: thread (tx, ty) of a (BN/TN) x (BM/TM) grid owns rows (i*(BM/TM) + ty)*4 + 0..3 and
+// columns (j*(BN/TN) + tx)*4 + 0..3, so that a warp's 16-byte reads of a row of the tile have no
+// bank conflict, and its stores are whole sectors. Rows of both tiles are k; 4 elements of padding
+// keep transposing stores apart. STAGES 1: load, store, compute. STAGES 2: the next tile is on its
+// way in registers while this one is computed, and goes to a second buffer: one barrier a tile.
 #pragma once
 #include "copy.cuh"
 
@@ -40,7 +44,8 @@ MTMC_DEVICE void read_fragment(const double* p, double* out) {
   for (int v = 0; v < V; ++v) out[v] = p[v];
 }
 
-// One operand's share of a thread: where its elements of a tile lie, and the registers they pass through.
+// One operand's share of a thread: where its elements of a tile lie, and the registers they pass
+// through.
 template <class Loader, int EXTENT, int BK, int V, int THREADS>
 struct TileCopy {
   using Real = typename Loader::Real;
@@ -62,14 +67,17 @@ struct TileCopy {
     const int i = threadIdx.x + f * THREADS;
     return kAlongK ? i % (BK / V) * V : i / (EXTENT / V);
   }
-  MTMC_DEVICE static bool mine(int f) { return kVectors % THREADS == 0 || (int)threadIdx.x + f * THREADS < kVectors; }
+  MTMC_DEVICE static bool mine(int f) {
+    return kVectors % THREADS == 0 || (int)threadIdx.x + f * THREADS < kVectors;
+  }
 
   MTMC_DEVICE void begin(const Loader& loader, index_t z, index_t first) {
 #pragma unroll
     for (int f = 0; f < kRows; ++f) rows[f] = loader.row(z, first + local_m(f));
   }
   // whole: every element of the tile exists and vectors are aligned.
-  MTMC_DEVICE void load(const Loader& loader, index_t z, index_t first, index_t extent, index_t k0, index_t k_end, bool whole) {
+  MTMC_DEVICE void load(const Loader& loader, index_t z, index_t first, index_t extent, index_t k0,
+                        index_t k_end, bool whole) {
     if (whole) {
 #pragma unroll
       for (int f = 0; f < kShare; ++f)
@@ -79,11 +87,14 @@ struct TileCopy {
       for (int f = 0; f < kShare; ++f) {
 #pragma unroll
         for (int v = 0; v < V; ++v) {
-          const index_t m = first + local_m(f) + (kAlongK ? 0 : v), k = k0 + local_k(f) + (kAlongK ? v : 0);
+          const index_t m = first + local_m(f) + (kAlongK ? 0 : v),
+                        k = k0 + local_k(f) + (kAlongK ? v : 0);
           Real one[1] = {0};
           if (mine(f) && m < extent && k < k_end) {
-            if (kAlongK || V == 1) loader.template load<1>(rows[kRows == 1 ? 0 : f], k, one);
-            else loader.template load<1>(loader.row(z, m), k, one);
+            if (kAlongK || V == 1)
+              loader.template load<1>(rows[kRows == 1 ? 0 : f], k, one);
+            else
+              loader.template load<1>(loader.row(z, m), k, one);
           }
           regs[f][v] = one[0];
         }
@@ -96,7 +107,8 @@ struct TileCopy {
       if (!mine(f)) continue;
       Real* to = tile + local_k(f) * kStride + local_m(f);
       if constexpr (!kAlongK && V == 4 && sizeof(Real) == 4) {
-        *(float4*)to = float4{(float)regs[f][0], (float)regs[f][1], (float)regs[f][2], (float)regs[f][3]};
+        *(float4*)to =
+            float4{(float)regs[f][0], (float)regs[f][1], (float)regs[f][2], (float)regs[f][3]};
       } else {
 #pragma unroll
         for (int v = 0; v < V; ++v) to[kAlongK ? v * kStride : v] = regs[f][v];
@@ -105,14 +117,17 @@ struct TileCopy {
   }
 };
 
-// THREADS = BM/TM * BN/TN. Blocks are linear: tiles fastest, then splits of k, then z. GROUP > 1 walks GROUP rows of
-// tiles together, so that neighbouring blocks share operands in L2.
-template <int BM, int BN, int BK, int TM, int TN, int STAGES, int GROUP, int SPLITS, class A, class B, class Visitor>
-MTMC_DEVICE void matmul(const A& a, const B& b, const Visitor& visitor, index_t M, index_t N, index_t K) {
+// THREADS = BM/TM * BN/TN. Blocks are linear: tiles fastest, then splits of k, then z. GROUP > 1
+// walks GROUP rows of tiles together, so that neighbouring blocks share operands in L2.
+template <int BM, int BN, int BK, int TM, int TN, int STAGES, int GROUP, int SPLITS, class A,
+          class B, class Visitor>
+MTMC_DEVICE void matmul(const A& a, const B& b, const Visitor& visitor, index_t M, index_t N,
+                        index_t K) {
   using Real = typename A::Real;
   constexpr int TX = BN / TN, TY = BM / TM, THREADS = TX * TY;
   constexpr int VM = TM < 4 ? TM : 4, VN = TN < 4 ? TN : 4;  // neighbours of a fragment
-  static_assert(TM % VM == 0 && TN % VN == 0 && BM % TM == 0 && BN % TN == 0, "fragments tile the tile");
+  static_assert(TM % VM == 0 && TN % VN == 0 && BM % TM == 0 && BN % TN == 0,
+                "fragments tile the tile");
   constexpr int VA = A::kVector, VB = B::kVector;
   using CopyA = TileCopy<A, BM, BK, VA, THREADS>;
   using CopyB = TileCopy<B, BN, BK, VB, THREADS>;
@@ -136,7 +151,8 @@ MTMC_DEVICE void matmul(const A& a, const B& b, const Visitor& visitor, index_t 
   const index_t k_begin = split * chunk, k_end = k_begin + chunk < K ? k_begin + chunk : K;
   const bool whole_a = m0 + BM <= M && (VA == 1 || a.aligned());
   const bool whole_b = n0 + BN <= N && (VB == 1 || b.aligned());
-  // A warp is 8 threads along n and 4 along m where that fits: fewer distinct words in its fragment reads than in a strip.
+  // A warp is 8 threads along n and 4 along m where that fits: fewer distinct words in its fragment
+  // reads than in a strip.
   constexpr bool square = TX % 8 == 0 && TY % 4 == 0;
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int tx = square ? warp % (TX / 8 > 0 ? TX / 8 : 1) * 8 + lane % 8 : threadIdx.x % TX;
@@ -158,11 +174,13 @@ MTMC_DEVICE void matmul(const A& a, const B& b, const Visitor& visitor, index_t 
 #pragma unroll
     for (int j = 0; j < TN; ++j) acc[i][j] = 0;
   }
-  const auto read = [&](int stage, int k, Real (&fa)[TM], Real (&fb)[TN]) {
+  const auto read = [&](int stage, int k, Real(&fa)[TM], Real(&fb)[TN]) {
 #pragma unroll
-    for (int i = 0; i < TM / VM; ++i) read_fragment<VM>(&tile_a[stage][k * CopyA::kStride + (i * TY + ty) * VM], fa + i * VM);
+    for (int i = 0; i < TM / VM; ++i)
+      read_fragment<VM>(&tile_a[stage][k * CopyA::kStride + (i * TY + ty) * VM], fa + i * VM);
 #pragma unroll
-    for (int j = 0; j < TN / VN; ++j) read_fragment<VN>(&tile_b[stage][k * CopyB::kStride + (j * TX + tx) * VN], fb + j * VN);
+    for (int j = 0; j < TN / VN; ++j)
+      read_fragment<VN>(&tile_b[stage][k * CopyB::kStride + (j * TX + tx) * VN], fb + j * VN);
   };
   const auto compute = [&](int stage) {
     Real fa[2][TM], fb[2][TN];

@@ -2,13 +2,15 @@
 //
 // Loaders and visitor are those of matmul.cuh, with
 //   using Element = f16 or bf16;                  // both operands alike
-//   static constexpr int kVector;                 // 8, or 1 where neighbours cannot be loaded at once
-//   template <int V> void words(const Row&, index_t k, unsigned (&out)[V / 2]) const;  // V = 8 elements as they are stored
+//   static constexpr int kVector;                 // 8, or 1 where neighbours cannot be loaded at
+//   once template <int V> void words(const Row&, index_t k, unsigned (&out)[V / 2]) const;  // V =
+//   8 elements as they are stored
 //
-// Tiles lie in shared memory as their operand does in memory, along k or along m, with 8 elements of padding to a row: the
-// eight 16-byte rows of an ldmatrix then fall on different banks, and the operand whose rows are k is transposed by
-// ldmatrix itself. A warp computes BM/WARPS_M x BN/WARPS_N results. Source: PTX ISA 9.0, figures of m16n8k16 and ldmatrix.
-// STAGES as in matmul.cuh.
+// Tiles lie in shared memory as their operand does in memory, along k or along m, with 8 elements
+// of padding to a row: the eight 16-byte rows of an ldmatrix then fall on different banks, and the
+// operand whose rows are k is transposed by ldmatrix itself. A warp computes BM/WARPS_M x
+// BN/WARPS_N results. Source: PTX ISA 9.0, figures of m16n8k16 and ldmatrix. STAGES as in
+// matmul.cuh.
 #pragma once
 #include "copy.cuh"
 
@@ -17,19 +19,31 @@ MTMC_DEVICE void load_matrices(const unsigned short* row, unsigned (&out)[4]) {
   const unsigned at = (unsigned)__cvta_generic_to_shared(row);
   if constexpr (TRANSPOSED)
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
-                 : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3]) : "r"(at) : "memory");
+                 : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
+                 : "r"(at)
+                 : "memory");
   else
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
-                 : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3]) : "r"(at) : "memory");
+                 : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
+                 : "r"(at)
+                 : "memory");
 }
 
-MTMC_DEVICE void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, f16) {
-  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+MTMC_DEVICE void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
+                              f16) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+      "{%0,%1,%2,%3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
-MTMC_DEVICE void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, bf16) {
-  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+MTMC_DEVICE void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
+                              bf16) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+      "{%0,%1,%2,%3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
 // One operand's share of a thread, in 16-bit elements; see TileCopy in matmul.cuh.
@@ -56,13 +70,16 @@ struct TileCopy16 {
     const int i = threadIdx.x + f * THREADS;
     return kAlongK ? i % (BK / V) * V : i / (EXTENT / V);
   }
-  MTMC_DEVICE static bool mine(int f) { return kVectors % THREADS == 0 || (int)threadIdx.x + f * THREADS < kVectors; }
+  MTMC_DEVICE static bool mine(int f) {
+    return kVectors % THREADS == 0 || (int)threadIdx.x + f * THREADS < kVectors;
+  }
 
   MTMC_DEVICE void begin(const Loader& loader, index_t z, index_t first) {
 #pragma unroll
     for (int f = 0; f < kRows; ++f) rows[f] = loader.row(z, first + local_m(f));
   }
-  MTMC_DEVICE void load(const Loader& loader, index_t z, index_t first, index_t extent, index_t k0, index_t k_end, bool whole) {
+  MTMC_DEVICE void load(const Loader& loader, index_t z, index_t first, index_t extent, index_t k0,
+                        index_t k_end, bool whole) {
     if constexpr (V == 8) {
       if (whole) {
 #pragma unroll
@@ -77,11 +94,14 @@ struct TileCopy16 {
       for (int w = 0; w < kWords; ++w) regs[f][w] = 0;
 #pragma unroll
       for (int v = 0; v < V; ++v) {
-        const index_t m = first + local_m(f) + (kAlongK ? 0 : v), k = k0 + local_k(f) + (kAlongK ? v : 0);
+        const index_t m = first + local_m(f) + (kAlongK ? 0 : v),
+                      k = k0 + local_k(f) + (kAlongK ? v : 0);
         float one[1] = {0};
         if (mine(f) && m < extent && k < k_end) {
-          if (kAlongK || V == 1) loader.template load<1>(rows[kRows == 1 ? 0 : f], k, one);
-          else loader.template load<1>(loader.row(z, m), k, one);
+          if (kAlongK || V == 1)
+            loader.template load<1>(rows[kRows == 1 ? 0 : f], k, one);
+          else
+            loader.template load<1>(loader.row(z, m), k, one);
         }
         regs[f][v / 2] |= (unsigned)Element(one[0]).bits << (v % 2 * 16);
       }
@@ -91,26 +111,36 @@ struct TileCopy16 {
 #pragma unroll
     for (int f = 0; f < kShare; ++f) {
       if (!mine(f)) continue;
-      unsigned short* to = tile + (kAlongK ? local_m(f) * kStride + local_k(f) : local_k(f) * kStride + local_m(f));
-      if constexpr (V == 8) *(uint4*)to = uint4{regs[f][0], regs[f][1], regs[f][2], regs[f][3]};
-      else *to = (unsigned short)regs[f][0];
+      unsigned short* to =
+          tile + (kAlongK ? local_m(f) * kStride + local_k(f) : local_k(f) * kStride + local_m(f));
+      if constexpr (V == 8)
+        *(uint4*)to = uint4{regs[f][0], regs[f][1], regs[f][2], regs[f][3]};
+      else
+        *to = (unsigned short)regs[f][0];
     }
   }
 
-  // Four 8x8 matrices of the tile at (m, k): for A 16 m by 16 k, for B (n in place of m) 16 n by 16 k.
+  // Four 8x8 matrices of the tile at (m, k): for A 16 m by 16 k, for B (n in place of m) 16 n by 16
+  // k.
   template <bool IS_A>
   MTMC_DEVICE static void read(const unsigned short* tile, int m, int k, unsigned (&out)[4]) {
-    const int lane = threadIdx.x % 32, low = lane % 8, second = lane / 8 % 2 * 8, third = lane / 16 * 8;
+    const int lane = threadIdx.x % 32, low = lane % 8, second = lane / 8 % 2 * 8,
+              third = lane / 16 * 8;
     const int dm = kAlongK ? low + (IS_A ? second : third) : (IS_A ? second : third);
     const int dk = kAlongK ? (IS_A ? third : second) : low + (IS_A ? third : second);
-    load_matrices<!kAlongK>(tile + (kAlongK ? (m + dm) * kStride + k + dk : (k + dk) * kStride + m + dm), out);
+    load_matrices<!kAlongK>(
+        tile + (kAlongK ? (m + dm) * kStride + k + dk : (k + dk) * kStride + m + dm), out);
   }
 };
 
-template <int BM, int BN, int BK, int WARPS_M, int WARPS_N, int STAGES, int GROUP, int SPLITS, class A, class B, class Visitor>
-MTMC_DEVICE void matmul_mma(const A& a, const B& b, const Visitor& visitor, index_t M, index_t N, index_t K) {
-  constexpr int THREADS = 32 * WARPS_M * WARPS_N, WM = BM / WARPS_M, WN = BN / WARPS_N, TM = WM / 16, TN = WN / 8;
-  static_assert(WM % 16 == 0 && WN % 16 == 0 && BK % 16 == 0, "a warp's tile is made of 16 x 16 x 16");
+template <int BM, int BN, int BK, int WARPS_M, int WARPS_N, int STAGES, int GROUP, int SPLITS,
+          class A, class B, class Visitor>
+MTMC_DEVICE void matmul_mma(const A& a, const B& b, const Visitor& visitor, index_t M, index_t N,
+                            index_t K) {
+  constexpr int THREADS = 32 * WARPS_M * WARPS_N, WM = BM / WARPS_M, WN = BN / WARPS_N,
+                TM = WM / 16, TN = WN / 8;
+  static_assert(WM % 16 == 0 && WN % 16 == 0 && BK % 16 == 0,
+                "a warp's tile is made of 16 x 16 x 16");
   using CopyA = TileCopy16<A, BM, BK, THREADS>;
   using CopyB = TileCopy16<B, BN, BK, THREADS>;
   __shared__ alignas(16) unsigned short tile_a[STAGES][CopyA::kElements];
@@ -162,12 +192,14 @@ MTMC_DEVICE void matmul_mma(const A& a, const B& b, const Visitor& visitor, inde
 #pragma unroll
       for (int i = 0; i < TM; ++i) CopyA::template read<true>(tile_a[stage], wm + i * 16, k, fa[i]);
 #pragma unroll
-      for (int j = 0; j < TN / 2; ++j) CopyB::template read<false>(tile_b[stage], wn + j * 16, k, fb[j]);
+      for (int j = 0; j < TN / 2; ++j)
+        CopyB::template read<false>(tile_b[stage], wn + j * 16, k, fb[j]);
 #pragma unroll
       for (int i = 0; i < TM; ++i) {
 #pragma unroll
         for (int j = 0; j < TN; ++j)
-          multiply_add(acc[i][j], fa[i], fb[j / 2][j % 2 * 2], fb[j / 2][j % 2 * 2 + 1], typename A::Element());
+          multiply_add(acc[i][j], fa[i], fb[j / 2][j % 2 * 2], fb[j / 2][j % 2 * 2 + 1],
+                       typename A::Element());
       }
     }
   };

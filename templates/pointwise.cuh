@@ -1,8 +1,9 @@
 // Every point of a flat domain, V neighbours at a time, in a grid-stride loop.
 //
 // Policy (a functor; Loader, Transform and Store in one, because a point needs no state):
-//   bool aligned() const;                       // V neighbours from a multiple of V may be accessed as vectors
-//   template <int V> void at(index_t e) const;  // computes and stores the points e .. e + V - 1
+//   bool aligned() const;                       // V neighbours from a multiple of V may be
+//   accessed as vectors template <int V> void at(index_t e) const;  // computes and stores the
+//   points e .. e + V - 1
 // The launch may have any number of blocks; points are visited once each.
 #pragma once
 #include "copy.cuh"

@@ -1,5 +1,6 @@
-// The unit is one file: a line of identity, the width of indices, the templates in use, and each group's text.
-// Workspace buffers hold tensors that one group writes and another reads, in the dtype the lowering gives them.
+// The unit is one file: a line of identity, the width of indices, the templates in use, and each
+// group's text. Workspace buffers hold tensors that one group writes and another reads, in the
+// dtype the lowering gives them.
 #include "coder/assemble.hpp"
 
 #include <fmt/format.h>
@@ -18,7 +19,8 @@ std::vector<TemplateFile> template_closure(const std::set<std::string>& names) {
   for (std::size_t i = all.size(); i-- > 0;) {
     if (!wanted.count(std::string(all[i].name))) continue;
     for (const auto& other : all)
-      if (all[i].text.find(fmt::format("#include \"{}\"", other.name)) != std::string_view::npos) wanted.insert(std::string(other.name));
+      if (all[i].text.find(fmt::format("#include \"{}\"", other.name)) != std::string_view::npos)
+        wanted.insert(std::string(other.name));
   }
   std::vector<TemplateFile> list;
   for (const auto& file : all)
@@ -28,7 +30,8 @@ std::vector<TemplateFile> template_closure(const std::set<std::string>& names) {
 
 kernel::Schedule naive_schedule(const op::Lowering& lowering) {
   kernel::Schedule schedule;
-  for (std::size_t p = 0; p < lowering.primitives.size(); ++p) schedule.groups.push_back({{static_cast<int>(p)}, "naive", {}});
+  for (std::size_t p = 0; p < lowering.primitives.size(); ++p)
+    schedule.groups.push_back({{static_cast<int>(p)}, "naive", {}});
   return schedule;
 }
 
@@ -64,15 +67,18 @@ std::vector<kernel::Configuration> rank(const std::vector<GroupCode>& groups) {
 }  // namespace
 
 Result<kernel::Candidate> assemble(const op::Operator& op, const op::Lowering& lowering,
-                                   const kernel::Schedule& schedule, const kernel::DeviceFacts* device) {
+                                   const kernel::Schedule& schedule,
+                                   const kernel::DeviceFacts* device) {
   kernel::Candidate candidate;
   std::vector<int> seen(lowering.primitives.size(), 0);
   for (const auto& g : schedule.groups)
     for (int p : g.primitives) {
       if (p < 0 || p >= static_cast<int>(seen.size()) || seen[static_cast<std::size_t>(p)]++)
-        return bad_input(fmt::format("schedule: primitive {} is not one of {}, or stands twice", p, seen.size()));
+        return bad_input(fmt::format("schedule: primitive {} is not one of {}, or stands twice", p,
+                                     seen.size()));
     }
-  if (std::count(seen.begin(), seen.end(), 0)) return bad_input("schedule: not every primitive is in a group");
+  if (std::count(seen.begin(), seen.end(), 0))
+    return bad_input("schedule: not every primitive is in a group");
   std::vector<GroupCode> groups;
   std::set<std::string> headers = {"copy.cuh"};
   std::set<int> crossing;  // intermediate tensors in memory
@@ -83,25 +89,32 @@ Result<kernel::Candidate> assemble(const op::Operator& op, const op::Lowering& l
     wide_index |= scope.wide_index;
     if (scope.stored.empty()) continue;  // computes what nothing reads
     for (int t : scope.stored)
-      if (lowering.tensors[static_cast<std::size_t>(t)].kind == op::Tensor::Kind::intermediate) crossing.insert(t);
+      if (lowering.tensors[static_cast<std::size_t>(t)].kind == op::Tensor::Kind::intermediate)
+        crossing.insert(t);
     for (int t : scope.stored)
       if (c_type(lowering.tensors[static_cast<std::size_t>(t)].dtype).empty())
-        return bad_input(fmt::format("templates do not store {}", op::name_of(lowering.tensors[static_cast<std::size_t>(t)].dtype)));
+        return bad_input(
+            fmt::format("templates do not store {}",
+                        op::name_of(lowering.tensors[static_cast<std::size_t>(t)].dtype)));
     GroupTask task{lowering, group, static_cast<int>(i), device};
     auto code = write_group(task);
-    if (!code) return tl::unexpected<Error>(code.error().with(task.prefix() + " (" + group.style + ")"));
+    if (!code)
+      return tl::unexpected<Error>(code.error().with(task.prefix() + " (" + group.style + ")"));
     headers.insert(code->headers.begin(), code->headers.end());
     groups.push_back(std::move(*code));
   }
   std::string unit = fmt::format("#define MTMC_INDEX {}\n", wide_index ? "long long" : "int");
-  for (const auto& file : template_closure(headers)) unit += fmt::format("#include \"{}\"\n", file.name);
+  for (const auto& file : template_closure(headers))
+    unit += fmt::format("#include \"{}\"\n", file.name);
   for (const auto& g : groups) unit += "\n" + g.text;
   candidate.sources.push_back({"kernel.cu", unit});
-  for (const auto& file : template_closure(headers)) candidate.sources.push_back({std::string(file.name), std::string(file.text)});
+  for (const auto& file : template_closure(headers))
+    candidate.sources.push_back({std::string(file.name), std::string(file.text)});
 
   for (std::size_t t = 0; t < lowering.tensors.size(); ++t) {
     const auto& tensor = lowering.tensors[t];
-    if (tensor.kind == op::Tensor::Kind::intermediate && !crossing.count(static_cast<int>(t))) continue;
+    if (tensor.kind == op::Tensor::Kind::intermediate && !crossing.count(static_cast<int>(t)))
+      continue;
     kernel::Buffer buffer;
     buffer.name = buffer_name(lowering, static_cast<int>(t));
     buffer.role = role_of(op, tensor);
@@ -110,10 +123,12 @@ Result<kernel::Candidate> assemble(const op::Operator& op, const op::Lowering& l
     candidate.recipe.buffers.push_back(std::move(buffer));
   }
   for (const auto& g : groups) {
-    candidate.recipe.buffers.insert(candidate.recipe.buffers.end(), g.workspace.begin(), g.workspace.end());
+    candidate.recipe.buffers.insert(candidate.recipe.buffers.end(), g.workspace.begin(),
+                                    g.workspace.end());
     candidate.recipe.run.insert(candidate.recipe.run.end(), g.steps.begin(), g.steps.end());
     candidate.tunables.insert(candidate.tunables.end(), g.tunables.begin(), g.tunables.end());
-    candidate.constraints.insert(candidate.constraints.end(), g.constraints.begin(), g.constraints.end());
+    candidate.constraints.insert(candidate.constraints.end(), g.constraints.begin(),
+                                 g.constraints.end());
   }
   candidate.ranked = rank(groups);
   candidate.configuration = candidate.ranked.front();

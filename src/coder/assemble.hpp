@@ -9,10 +9,11 @@
 
 namespace mtmc::coder {
 
-// One kernel (or two, for split groups) per group, a workspace buffer for each tensor between groups. A bad_input error
-// says which group cannot be written and why.
+// One kernel (or two, for split groups) per group, a workspace buffer for each tensor between
+// groups. A bad_input error says which group cannot be written and why.
 Result<kernel::Candidate> assemble(const op::Operator& op, const op::Lowering& lowering,
-                                   const kernel::Schedule& schedule, const kernel::DeviceFacts* device);
+                                   const kernel::Schedule& schedule,
+                                   const kernel::DeviceFacts* device);
 
 // One naive group for each primitive.
 kernel::Schedule naive_schedule(const op::Lowering& lowering);

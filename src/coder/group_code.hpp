@@ -1,4 +1,5 @@
-// One group of a schedule as CUDA text and recipe steps. Every style has a write function with this result.
+// One group of a schedule as CUDA text and recipe steps. Every style has a write function with this
+// result.
 #pragma once
 
 #include <optional>
@@ -32,7 +33,9 @@ struct GroupTask {
   const kernel::DeviceFacts* device = nullptr;
 
   std::string prefix() const { return "g" + std::to_string(index); }
-  std::string macro(const std::string& name) const { return "G" + std::to_string(index) + "_" + name; }
+  std::string macro(const std::string& name) const {
+    return "G" + std::to_string(index) + "_" + name;
+  }
   std::int64_t option(const std::string& name, std::int64_t otherwise = 0) const;
   const op::Primitive& last() const;
   // "g0_softmax": the prefix and the operator row that the group's result comes from.
@@ -42,17 +45,20 @@ struct GroupTask {
 // The recipe's name of a tensor's buffer.
 std::string buffer_name(const op::Lowering& lowering, int tensor);
 
-// A kernel's parameters: the pointers of a scope (inputs const), extra pointers, and the dims that its text uses.
+// A kernel's parameters: the pointers of a scope (inputs const), extra pointers, and the dims that
+// its text uses.
 class Signature {
  public:
   Signature(const Scope& scope, const std::set<std::string>& used);
   // A pointer that is no tensor of the lowering, before the dims.
-  void add_pointer(const std::string& type, const std::string& name, const std::string& buffer, bool is_const);
+  void add_pointer(const std::string& type, const std::string& name, const std::string& buffer,
+                   bool is_const);
   void drop_outputs();  // of a kernel that only writes partial results
 
-  std::string parameters() const;  // "const float* __restrict__ x0, float* __restrict__ y0, index_t d0"
-  std::string fields() const;      // "const float* x0;\n..." indented by two
-  std::string names() const;       // "x0, y0, d0"
+  std::string parameters()
+      const;                   // "const float* __restrict__ x0, float* __restrict__ y0, index_t d0"
+  std::string fields() const;  // "const float* x0;\n..." indented by two
+  std::string names() const;   // "x0, y0, d0"
   std::vector<kernel::Argument> arguments() const;
 
  private:
@@ -69,8 +75,8 @@ Expr product_of(const std::vector<Expr>& extents);
 // Value at the stated binding, or `otherwise`.
 std::int64_t stated(const op::Lowering& lowering, const Expr& e, std::int64_t otherwise = 0);
 // Statements that decode `linear` (a C name) into variables, outermost first, each with its extent.
-void decode(Block& block, const std::string& linear, const std::vector<std::string>& vars, const Scope& scope,
-            const std::set<std::string>& wanted, std::set<std::string>& used);
+void decode(Block& block, const std::string& linear, const std::vector<std::string>& vars,
+            const Scope& scope, const std::set<std::string>& wanted, std::set<std::string>& used);
 
 Result<GroupCode> write_pointwise(const GroupTask& task);
 Result<GroupCode> write_naive(const GroupTask& task);

@@ -1,7 +1,8 @@
-// Method: polynomials with integer coefficients over atoms; an atom is a symbol or an operation that is not polynomial, known
-// by its text. Bounds replace each variable by its largest value and each dim d by 1 + d', and ask that
-// every coefficient of the difference be at least 0; that is sufficient, not necessary. Coefficients are int64 and
-// small here (products of literal sizes); an operation that would overflow leaves the expression as it was.
+// Method: polynomials with integer coefficients over atoms; an atom is a symbol or an operation
+// that is not polynomial, known by its text. Bounds replace each variable by its largest value and
+// each dim d by 1 + d', and ask that every coefficient of the difference be at least 0; that is
+// sufficient, not necessary. Coefficients are int64 and small here (products of literal sizes); an
+// operation that would overflow leaves the expression as it was.
 #include "coder/index_math.hpp"
 
 #include <algorithm>
@@ -51,7 +52,9 @@ Poly constant(std::int64_t c) {
   if (c) p[{}] = c;
   return p;
 }
-bool is_one(const Poly& p) { return p.size() == 1 && p.begin()->first.empty() && p.begin()->second == 1; }
+bool is_one(const Poly& p) {
+  return p.size() == 1 && p.begin()->first.empty() && p.begin()->second == 1;
+}
 
 }  // namespace
 
@@ -81,16 +84,24 @@ Poly IndexMath::atom(const Expr& e, std::optional<std::pair<Poly, Poly>> parts) 
 Poly IndexMath::poly(const Expr& e) const {
   const auto& a = e.args();
   switch (e.kind()) {
-    case Kind::constant: return constant(e.value());
+    case Kind::constant:
+      return constant(e.value());
     case Kind::symbol:
-      if (auto it = extents_.find(e.name()); it != extents_.end() && it->second.is_constant(1)) return {};
+      if (auto it = extents_.find(e.name()); it != extents_.end() && it->second.is_constant(1))
+        return {};
       return atom(e);
-    case Kind::add: return sum(poly(a[0]), poly(a[1]));
-    case Kind::sub: return sum(poly(a[0]), poly(a[1]), -1);
-    case Kind::negate: return sum({}, poly(a[0]), -1);
-    case Kind::mul: return product(poly(a[0]), poly(a[1]));
-    case Kind::div: return divide(poly(a[0]), poly(a[1]), true);
-    case Kind::mod: return divide(poly(a[0]), poly(a[1]), false);
+    case Kind::add:
+      return sum(poly(a[0]), poly(a[1]));
+    case Kind::sub:
+      return sum(poly(a[0]), poly(a[1]), -1);
+    case Kind::negate:
+      return sum({}, poly(a[0]), -1);
+    case Kind::mul:
+      return product(poly(a[0]), poly(a[1]));
+    case Kind::div:
+      return divide(poly(a[0]), poly(a[1]), true);
+    case Kind::mod:
+      return divide(poly(a[0]), poly(a[1]), false);
     default: {
       std::vector<Expr> args;
       for (const auto& x : a) args.push_back(simplify(x));
@@ -104,19 +115,35 @@ Poly IndexMath::poly(const Expr& e) const {
 bool IndexMath::atom_nonnegative(const std::string& name) const {
   const auto& entry = atoms_.at(name);
   switch (entry.expr.kind()) {
-    case Kind::symbol: return true;
-    case Kind::div:
-      return entry.parts && proven_nonnegative(entry.parts->first) && proven_nonnegative(entry.parts->second);
-    case Kind::mod: return entry.parts && proven_nonnegative(entry.parts->second);
-    case Kind::equal: case Kind::not_equal: case Kind::less: case Kind::less_equal: case Kind::greater:
-    case Kind::greater_equal: case Kind::logical_and: case Kind::logical_or: case Kind::logical_not:
+    case Kind::symbol:
       return true;
-    case Kind::ceil_div: case Kind::align_up: case Kind::min:
-      return std::all_of(entry.expr.args().begin(), entry.expr.args().end(), [&](const Expr& x) { return nonnegative(x); });
+    case Kind::div:
+      return entry.parts && proven_nonnegative(entry.parts->first) &&
+             proven_nonnegative(entry.parts->second);
+    case Kind::mod:
+      return entry.parts && proven_nonnegative(entry.parts->second);
+    case Kind::equal:
+    case Kind::not_equal:
+    case Kind::less:
+    case Kind::less_equal:
+    case Kind::greater:
+    case Kind::greater_equal:
+    case Kind::logical_and:
+    case Kind::logical_or:
+    case Kind::logical_not:
+      return true;
+    case Kind::ceil_div:
+    case Kind::align_up:
+    case Kind::min:
+      return std::all_of(entry.expr.args().begin(), entry.expr.args().end(),
+                         [&](const Expr& x) { return nonnegative(x); });
     case Kind::max:
-      return std::any_of(entry.expr.args().begin(), entry.expr.args().end(), [&](const Expr& x) { return nonnegative(x); });
-    case Kind::select: return nonnegative(entry.expr.args()[1]) && nonnegative(entry.expr.args()[2]);
-    default: return false;
+      return std::any_of(entry.expr.args().begin(), entry.expr.args().end(),
+                         [&](const Expr& x) { return nonnegative(x); });
+    case Kind::select:
+      return nonnegative(entry.expr.args()[1]) && nonnegative(entry.expr.args()[2]);
+    default:
+      return false;
   }
 }
 
@@ -125,7 +152,8 @@ bool IndexMath::proven_nonnegative(Poly p) const {
   std::vector<std::string> dims;
   for (const auto& [m, c] : p)
     for (const auto& name : m)
-      if (atoms_.at(name).expr.kind() == Kind::symbol && !extents_.count(name)) dims.push_back(name);
+      if (atoms_.at(name).expr.kind() == Kind::symbol && !extents_.count(name))
+        dims.push_back(name);
   std::sort(dims.begin(), dims.end());
   dims.erase(std::unique(dims.begin(), dims.end()), dims.end());
   for (const auto& name : dims) {
@@ -157,8 +185,10 @@ std::optional<Poly> IndexMath::upper(const Poly& p) const {
       if (!atom_nonnegative(name)) return std::nullopt;
       const auto& entry = atoms_.at(name);
       Poly factor{{{name}, 1}};
-      if (auto it = extents_.find(name); it != extents_.end()) factor = sum(poly(it->second), constant(1), -1);
-      else if (entry.expr.kind() == Kind::mod) factor = sum(entry.parts->second, constant(1), -1);
+      if (auto it = extents_.find(name); it != extents_.end())
+        factor = sum(poly(it->second), constant(1), -1);
+      else if (entry.expr.kind() == Kind::mod)
+        factor = sum(entry.parts->second, constant(1), -1);
       else if (entry.expr.kind() == Kind::div) {
         // e / d <= (upper(e)) / d, which divides out where it is a known multiple less one.
         auto high = upper(entry.parts->first);
@@ -181,11 +211,16 @@ Poly IndexMath::divide(const Poly& a, const Poly& d, bool want_quotient) const {
     rest.clear();
     for (const auto& [m, c] : a) {
       auto q = without(m, dm);
-      if (q && dm.empty() && !m.empty() && c % dc == 0) add_to(quotient, *q, c / dc);
-      else if (q && !dm.empty() && c % dc == 0) add_to(quotient, *q, c / dc);
+      if (q && dm.empty() && !m.empty() && c % dc == 0)
+        add_to(quotient, *q, c / dc);
+      else if (q && !dm.empty() && c % dc == 0)
+        add_to(quotient, *q, c / dc);
       else if (q && m.empty() && dm.empty()) {
         std::int64_t fq = c / dc, fr = c % dc;
-        if (fr < 0) { fr += dc; --fq; }
+        if (fr < 0) {
+          fr += dc;
+          --fq;
+        }
         add_to(quotient, {}, fq);
         add_to(rest, {}, fr);
       } else {
@@ -193,7 +228,8 @@ Poly IndexMath::divide(const Poly& a, const Poly& d, bool want_quotient) const {
       }
     }
     // -1 + K*d terms (a largest index) divide as (K-1)*d + (d-1).
-    if (rest.size() == 1 && rest.begin()->first.empty() && rest.begin()->second < 0 && !quotient.empty() && !dm.empty()) {
+    if (rest.size() == 1 && rest.begin()->first.empty() && rest.begin()->second < 0 &&
+        !quotient.empty() && !dm.empty()) {
       Poly up = sum(d, rest);
       if (proven_nonnegative(up)) {
         quotient = sum(quotient, constant(1), -1);
@@ -204,9 +240,11 @@ Poly IndexMath::divide(const Poly& a, const Poly& d, bool want_quotient) const {
   if (rest.empty()) return want_quotient ? quotient : Poly{};
   if (proven_nonnegative(rest)) {
     auto high = upper(rest);
-    if (high && proven_nonnegative(sum(sum(d, constant(1), -1), *high, -1))) return want_quotient ? quotient : rest;
+    if (high && proven_nonnegative(sum(sum(d, constant(1), -1), *high, -1)))
+      return want_quotient ? quotient : rest;
   }
-  Poly left = atom(Expr::make(want_quotient ? Kind::div : Kind::mod, {expr(rest), expr(d)}), std::pair{rest, d});
+  Poly left = atom(Expr::make(want_quotient ? Kind::div : Kind::mod, {expr(rest), expr(d)}),
+                   std::pair{rest, d});
   return want_quotient ? sum(quotient, left) : left;
 }
 
@@ -226,10 +264,11 @@ void IndexMath::join(Poly& p) const {
         // e = d*quotient + e%d: the terms of c*others*d*quotient must all be there.
         Poly scale{{others, coefficient}};
         const Poly wanted = product(product(scale, d), quotient);
-        const bool all = !wanted.empty() && std::all_of(wanted.begin(), wanted.end(), [&](const auto& t) {
-          auto it = p.find(t.first);
-          return it != p.end() && it->second == t.second;
-        });
+        const bool all =
+            !wanted.empty() && std::all_of(wanted.begin(), wanted.end(), [&](const auto& t) {
+              auto it = p.find(t.first);
+              return it != p.end() && it->second == t.second;
+            });
         if (!all) continue;
         Poly next = sum(p, wanted, -1);
         add_to(next, m, -coefficient);
@@ -262,10 +301,14 @@ Expr IndexMath::expr(const Poly& p) const {
       term = term ? *term * factor : factor;
     }
     const std::int64_t magnitude = c < 0 ? -c : c;
-    if (!term) term = Expr(magnitude);
-    else if (magnitude != 1) term = *term * Expr(magnitude);
-    if (!total) total = c < 0 ? Expr(0) - *term : *term;
-    else total = c < 0 ? *total - *term : *total + *term;
+    if (!term)
+      term = Expr(magnitude);
+    else if (magnitude != 1)
+      term = *term * Expr(magnitude);
+    if (!total)
+      total = c < 0 ? Expr(0) - *term : *term;
+    else
+      total = c < 0 ? *total - *term : *total + *term;
   }
   return *total;
 }
@@ -310,7 +353,8 @@ std::vector<Expr> IndexMath::terms_without(const Expr& e, const std::string& var
     // A variable takes the value 1, so only the dims and the literal of a term count.
     Poly factor{{{}, c}};
     for (const auto& name : m)
-      if (atoms_.at(name).expr.kind() == Kind::symbol && !extents_.count(name)) factor = product(factor, {{{name}, 1}});
+      if (atoms_.at(name).expr.kind() == Kind::symbol && !extents_.count(name))
+        factor = product(factor, {{{name}, 1}});
     terms.push_back(expr(factor));
   }
   return terms;

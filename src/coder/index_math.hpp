@@ -1,9 +1,10 @@
 // Arithmetic on index expressions: what makes views disappear and strides visible.
 //
-// An expression is brought to a sum of products over variables (axes, each in 0 .. extent-1) and dims (at least 1).
-// Floor division and modulo by a product are taken apart where the ranges prove it: with 0 <= j < N,
-// (i*N + j) / N is i and (i*N + j) % N is j; (e / N)*N + e % N is e again. What cannot be taken apart
-// stays as it is; results are always equal to what went in. Not thread safe; owns its table of variables.
+// An expression is brought to a sum of products over variables (axes, each in 0 .. extent-1) and
+// dims (at least 1). Floor division and modulo by a product are taken apart where the ranges prove
+// it: with 0 <= j < N, (i*N + j) / N is i and (i*N + j) % N is j; (e / N)*N + e % N is e again.
+// What cannot be taken apart stays as it is; results are always equal to what went in. Not thread
+// safe; owns its table of variables.
 #pragma once
 
 #include <map>
@@ -29,8 +30,8 @@ class IndexMath {
   bool nonnegative(const Expr& e) const;
   // d with e = d*var + rest, both free of var; nullopt where e is not of that form.
   std::optional<Expr> coefficient(const Expr& e, const std::string& var) const;
-  // The factors whose divisibility by n makes every multiple of e without `var` divisible by n: one per
-  // term that is not a multiple of n by itself.
+  // The factors whose divisibility by n makes every multiple of e without `var` divisible by n: one
+  // per term that is not a multiple of n by itself.
   std::vector<Expr> terms_without(const Expr& e, const std::string& var) const;
 
  private:

@@ -1,6 +1,7 @@
-// A load is uniform where its offset and guard do not know the lane; it is a vector where its offset grows by 1 with the lane
-// and it has no guard; then every other term of the offset must be a multiple of V, which `divisors` collects for
-// a check at run time. The scalar fallback (V = 1) is the same text.
+// A load is uniform where its offset and guard do not know the lane; it is a vector where its
+// offset grows by 1 with the lane and it has no guard; then every other term of the offset must be
+// a multiple of V, which `divisors` collects for a check at run time. The scalar fallback (V = 1)
+// is the same text.
 #include "coder/lanes.hpp"
 
 #include <fmt/format.h>
@@ -10,7 +11,12 @@
 namespace mtmc::coder {
 
 LaneWriter::LaneWriter(Scope& scope, std::string lane, int depth)
-    : scope_(scope), lane_(std::move(lane)), depth_(depth), before_(depth), inside_(depth + 1), after_(depth) {}
+    : scope_(scope),
+      lane_(std::move(lane)),
+      depth_(depth),
+      before_(depth),
+      inside_(depth + 1),
+      after_(depth) {}
 
 bool LaneWriter::vectorizable(const Access& access) const {
   if (scalar_only || access.guard) return false;
@@ -21,7 +27,8 @@ bool LaneWriter::vectorizable(const Access& access) const {
 void LaneWriter::add_divisors(const Expr& offset) {
   has_vectors_ = true;
   for (const auto& term : scope_.math.terms_without(offset, lane_))
-    if (std::find(divisors_.begin(), divisors_.end(), term) == divisors_.end()) divisors_.push_back(term);
+    if (std::find(divisors_.begin(), divisors_.end(), term) == divisors_.end())
+      divisors_.push_back(term);
 }
 
 void LaneWriter::run(const std::function<void(Emitter&, bool)>& body) {
@@ -45,17 +52,20 @@ void LaneWriter::run(const std::function<void(Emitter&, bool)>& body) {
   std::map<std::string, CValue> hoisted;
   std::set<std::string> names = reserved;
   for (const auto& a : accesses_) {
-    const bool lane_free = !a.offset.symbols().count(lane_) && (!a.guard || !a.guard->symbols().count(lane_));
+    const bool lane_free =
+        !a.offset.symbols().count(lane_) && (!a.guard || !a.guard->symbols().count(lane_));
     bool loop_free = true;  // a serial loop's variable is not known out here
     for (const auto& e : {a.offset, a.guard.value_or(Expr(0))})
-      for (const auto& s : e.symbols()) loop_free &= s.rfind("_r", 0) != 0 || s.rfind("_row", 0) == 0;
+      for (const auto& s : e.symbols())
+        loop_free &= s.rfind("_r", 0) != 0 || s.rfind("_row", 0) == 0;
     if (!loop_free) continue;
     if (lane_free && !a.guard) {
       Emitter one(scope_, before_);
       for (const auto& name : names) one.reserve(name);
       const std::string name = one.fresh(scope_.pointers.at(a.tensor) + "_v");
       const std::string at = outer.index(a.offset, 5);
-      before_.line(fmt::format("const {} {} = fetch({}{});", outer.type_name(outer.type_of(a.tensor)), name,
+      before_.line(fmt::format("const {} {} = fetch({}{});",
+                               outer.type_name(outer.type_of(a.tensor)), name,
                                scope_.pointers.at(a.tensor), at == "0" ? "" : " + " + at));
       names.insert(name);
       hoisted[a.key()] = {name, outer.type_of(a.tensor), 9, std::nullopt};
@@ -66,7 +76,8 @@ void LaneWriter::run(const std::function<void(Emitter&, bool)>& body) {
       names.insert(name);
       before_.line(fmt::format("{} {}[V];", outer.type_name(outer.type_of(a.tensor)), name));
       const std::string at = outer.index(a.offset, 5);
-      before_.line(fmt::format("fetch<V>({}{}, {});", scope_.pointers.at(a.tensor), at == "0" ? "" : " + " + at, name));
+      before_.line(fmt::format("fetch<V>({}{}, {});", scope_.pointers.at(a.tensor),
+                               at == "0" ? "" : " + " + at, name));
       hoisted[a.key()] = {name + "[v]", outer.type_of(a.tensor), 9, std::nullopt};
       add_divisors(a.offset);
     }
@@ -87,16 +98,20 @@ void LaneWriter::run(const std::function<void(Emitter&, bool)>& body) {
   }
 }
 
-void LaneWriter::store(Emitter& emitter, bool writing, int tensor, const Expr& offset, const CValue& value) {
+void LaneWriter::store(Emitter& emitter, bool writing, int tensor, const Expr& offset,
+                       const CValue& value) {
   if (!writing) return;
   const CType type = emitter.type_of(tensor);
   const std::string& pointer = scope_.pointers.at(tensor);
   Emitter plain(scope_, after_);
   const std::string at = plain.index(offset, 5);
   const std::string place = pointer + (at == "0" ? "" : " + " + at);
-  const bool boolean = scope_.lowering->tensors[static_cast<std::size_t>(tensor)].dtype == op::DType::boolean;
-  const std::string text = boolean ? emitter.as({emitter.as(value, CType::boolean), CType::boolean, 0, std::nullopt}, type)
-                                   : emitter.as(value, type);
+  const bool boolean =
+      scope_.lowering->tensors[static_cast<std::size_t>(tensor)].dtype == op::DType::boolean;
+  const std::string text =
+      boolean
+          ? emitter.as({emitter.as(value, CType::boolean), CType::boolean, 0, std::nullopt}, type)
+          : emitter.as(value, type);
   if (vectorizable({tensor, offset, std::nullopt, 0})) {
     const std::string out = emitter.fresh(pointer + "_out");
     before_.line(fmt::format("{} {}[V];", emitter.type_name(type), out));
@@ -105,7 +120,8 @@ void LaneWriter::store(Emitter& emitter, bool writing, int tensor, const Expr& o
     add_divisors(offset);
   } else {
     const std::string lane_at = emitter.index(offset, 5);
-    inside_.line(fmt::format("put({}{}, {});", pointer, lane_at == "0" ? "" : " + " + lane_at, text));
+    inside_.line(
+        fmt::format("put({}{}, {});", pointer, lane_at == "0" ? "" : " + " + lane_at, text));
   }
   used_.insert(plain.used().begin(), plain.used().end());
 }

@@ -1,5 +1,6 @@
-// V neighbours along one variable of a domain: which loads become vector accesses, which are the same for all V, and
-// which stay one by one. Writes the statements before, inside and after a loop over the lanes.
+// V neighbours along one variable of a domain: which loads become vector accesses, which are the
+// same for all V, and which stay one by one. Writes the statements before, inside and after a loop
+// over the lanes.
 #pragma once
 
 #include <functional>
@@ -14,7 +15,8 @@ namespace mtmc::coder {
 
 class LaneWriter {
  public:
-  // `lane` is the variable (an IndexMath name) along which neighbours lie; `depth` the indentation of the statements.
+  // `lane` is the variable (an IndexMath name) along which neighbours lie; `depth` the indentation
+  // of the statements.
   LaneWriter(Scope& scope, std::string lane, int depth);
 
   // Values that are there before: staged loads by Access::key, and tensors.
@@ -22,12 +24,14 @@ class LaneWriter {
   std::function<std::optional<CValue>(int tensor, const std::vector<Expr>& at)> known_tensor;
   std::set<std::string> reserved;  // names that are taken
 
-  // Calls `body` twice: once to learn the loads, once to write. It emits the statements of one lane.
+  // Calls `body` twice: once to learn the loads, once to write. It emits the statements of one
+  // lane.
   void run(const std::function<void(Emitter&, bool writing)>& body);
   // To be called from `body` in both calls: stores the value of a lane.
   void store(Emitter& emitter, bool writing, int tensor, const Expr& offset, const CValue& value);
 
-  // Expressions over dims that must be multiples of V for vector access, besides the alignment of the lane variable.
+  // Expressions over dims that must be multiples of V for vector access, besides the alignment of
+  // the lane variable.
   const std::vector<Expr>& divisors() const { return divisors_; }
   // The loop, complete; "V" and "v" are its names.
   void write(Block& block) const;

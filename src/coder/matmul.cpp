@@ -1,8 +1,10 @@
-// Style "matmul": loaders and visitor of templates/matmul.cuh for a matched group, and its launches.
+// Style "matmul": loaders and visitor of templates/matmul.cuh for a matched group, and its
+// launches.
 //
-// Options: vector (1: 16-byte accesses where operands and results allow), stages (2: double buffering), group (1: blocks in
-// groups of tile rows), split (ways: partial products over parts of k in a workspace, then a kernel that adds them in
-// a fixed order and finishes), mma (1: tensor cores, templates/matmul_mma.cuh, for plain f16 or bf16 operands).
+// Options: vector (1: 16-byte accesses where operands and results allow), stages (2: double
+// buffering), group (1: blocks in groups of tile rows), split (ways: partial products over parts of
+// k in a workspace, then a kernel that adds them in a fixed order and finishes), mma (1: tensor
+// cores, templates/matmul_mma.cuh, for plain f16 or bf16 operands).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,7 +26,8 @@ struct MatmulWriter {
   std::set<std::string> used;
   std::optional<std::string> error;
 
-  std::string aligned(const LaneWriter& lanes, const std::vector<std::string>& vars, const std::string& width) {
+  std::string aligned(const LaneWriter& lanes, const std::vector<std::string>& vars,
+                      const std::string& width) {
     std::vector<Expr> divisors = lanes.divisors();
     if (vars.size() > 1) divisors.insert(divisors.begin(), scope.math.extent(vars.back()));
     std::string text;
@@ -81,10 +84,15 @@ struct MatmulWriter {
         const std::string at = emitter.index(o.plain->offset, 5);
         for (const auto* vars : {&o.batch, &o.rows})
           for (const auto& v : *vars)
-            if (emitter.used().count(v)) body.line(fmt::format("const index_t {0} = row.{0};", c_name(v)));
+            if (emitter.used().count(v))
+              body.line(fmt::format("const index_t {0} = row.{0};", c_name(v)));
         decode(body, "k", o.depth, scope, emitter.used(), used);
-        body.line(fmt::format("fetch_words<V>({} + {}, out);", scope.pointers.at(o.plain->tensor), at));
-        words += fmt::format("  template <int V>\n  MTMC_DEVICE void words(const Row& row, index_t k, unsigned (&out)[V / 2]) const {{\n{}  }}\n", body.text());
+        body.line(
+            fmt::format("fetch_words<V>({} + {}, out);", scope.pointers.at(o.plain->tensor), at));
+        words += fmt::format(
+            "  template <int V>\n  MTMC_DEVICE void words(const Row& row, index_t k, unsigned "
+            "(&out)[V / 2]) const {{\n{}  }}\n",
+            body.text());
       }
     }
     return fmt::format(
@@ -92,12 +100,16 @@ struct MatmulWriter {
         "  static constexpr int kVector = {4};\n  struct Row {{\n{5}  }};\n"
         "  MTMC_DEVICE bool aligned() const {{ return {6}; }}\n"
         "  MTMC_DEVICE Row row(index_t z, index_t m) const {{\n{7}  }}\n"
-        "  template <int V>\n  MTMC_DEVICE void load(const Row& row, index_t k, Real (&out)[V]) const {{\n{8}  }}\n{9}}};\n\n",
+        "  template <int V>\n  MTMC_DEVICE void load(const Row& row, index_t k, Real (&out)[V]) "
+        "const {{\n{8}  }}\n{9}}};\n\n",
         name, base, scope.real(), o.along_k ? "true" : "false", vectors ? width() : 1, fields,
-        aligned(lanes, o.along_k ? o.depth : o.rows, std::to_string(std::max<std::int64_t>(4, width()))), row.text(), head.text(), words);
+        aligned(lanes, o.along_k ? o.depth : o.rows,
+                std::to_string(std::max<std::int64_t>(4, width()))),
+        row.text(), head.text(), words);
   }
 
-  // The epilogue on V neighbours of the result, or, for a split product, the partial result as it is.
+  // The epilogue on V neighbours of the result, or, for a split product, the partial result as it
+  // is.
   std::string visitor(const std::string& name, const std::string& base, bool partial) {
     const std::string lane = shape.n.back();
     LaneWriter lanes(scope, lane, 2);
@@ -115,7 +127,9 @@ struct MatmulWriter {
       Emitter plain(scope, body);
       const auto step = scope.math.coefficient(offset, lane);
       const Expr total = product_of(extents());
-      const std::string at = fmt::format("partial + split * ({}) + {}", plain.index(scope.math.simplify(total), 0), plain.index(offset, 5));
+      const std::string at =
+          fmt::format("partial + split * ({}) + {}", plain.index(scope.math.simplify(total), 0),
+                      plain.index(offset, 5));
       wanted = plain.used();
       used.insert(plain.used().begin(), plain.used().end());
       decode(body, "z", shape.batch, scope, wanted, used);
@@ -125,20 +139,25 @@ struct MatmulWriter {
         body.line(fmt::format("put<V>({}, acc);", at));
         for (const auto& d : scope.math.terms_without(offset, lane))
           ready += fmt::format(" && divides(4, {})", c_expr(d, scope.math, &used));
-        ready += fmt::format(" && divides(4, {})", c_expr(scope.math.simplify(total), scope.math, &used, {}, 0));
-        if (shape.n.size() > 1) ready += fmt::format(" && divides(4, {})", c_expr(scope.math.extent(lane), scope.math, &used));
+        ready += fmt::format(" && divides(4, {})",
+                             c_expr(scope.math.simplify(total), scope.math, &used, {}, 0));
+        if (shape.n.size() > 1)
+          ready +=
+              fmt::format(" && divides(4, {})", c_expr(scope.math.extent(lane), scope.math, &used));
         vectors = width() > 1;
       } else {
         body.line("#pragma unroll");
         body.open("for (int v = 0; v < V; ++v) {");
         // Neighbours along n are `step` apart.
-        body.line(fmt::format("put({} + v * ({}), acc[v]);", at, step ? c_expr(*step, scope.math, &used) : "1"));
+        body.line(fmt::format("put({} + v * ({}), acc[v]);", at,
+                              step ? c_expr(*step, scope.math, &used) : "1"));
         body.close();
       }
     } else {
       lanes.run([&](Emitter& emitter, bool writing) {
         for (const auto& [t, at] : shape.stored) {
-          const CValue value = t == shape.result ? CValue{"acc[v]", CType::real, 9, std::nullopt} : emitter.tensor(t, at);
+          const CValue value = t == shape.result ? CValue{"acc[v]", CType::real, 9, std::nullopt}
+                                                 : emitter.tensor(t, at);
           lanes.store(emitter, writing, t, scope.offset(t, at), value);
         }
       });
@@ -153,28 +172,36 @@ struct MatmulWriter {
     return fmt::format(
         "struct {0} : {1} {{\n{2}  static constexpr int kVector = {3};\n"
         "  MTMC_DEVICE bool aligned() const {{ return {4}; }}\n"
-        "  template <int V>\n  MTMC_DEVICE void store(index_t z, index_t split, index_t m, index_t n, const {5} (&acc)[V]) const {{\n{6}  }}\n}};\n\n",
-        name, base, partial ? fmt::format("  {}* __restrict__ partial;\n", scope.real()) : "", vectors ? 4 : 1, ready, scope.real(), body.text());
+        "  template <int V>\n  MTMC_DEVICE void store(index_t z, index_t split, index_t m, index_t "
+        "n, const {5} (&acc)[V]) const {{\n{6}  }}\n}};\n\n",
+        name, base, partial ? fmt::format("  {}* __restrict__ partial;\n", scope.real()) : "",
+        vectors ? 4 : 1, ready, scope.real(), body.text());
   }
 
   std::vector<Expr> extents() const {
     std::vector<Expr> list;
-    for (const auto& a : task.lowering.primitives[static_cast<std::size_t>(shape.contraction)].parallel) list.push_back(a.extent);
+    for (const auto& a :
+         task.lowering.primitives[static_cast<std::size_t>(shape.contraction)].parallel)
+      list.push_back(a.extent);
     return list;
   }
 
   // Second launch of a split product: adds the parts of an element in order, then the epilogue.
-  std::string combine(const std::string& parts, const std::string& name, Expr& total_out, Signature*& signature, std::vector<Signature>& keep, const std::string& buffer) {
+  std::string combine(const std::string& parts, const std::string& name, Expr& total_out,
+                      Signature*& signature, std::vector<Signature>& keep,
+                      const std::string& buffer) {
     std::vector<std::string> vars;
     for (std::size_t k = 0; k < shape.result_at.size(); ++k)
-      if (!scope.math.extent(shape.result_at[k].name()).is_constant(1)) vars.push_back(shape.result_at[k].name());
+      if (!scope.math.extent(shape.result_at[k].name()).is_constant(1))
+        vars.push_back(shape.result_at[k].name());
     const Expr total = scope.math.simplify(product_of(extents()));
     total_out = total;
     Block body(1);
     std::set<std::string> mine;
     const std::string total_text = c_expr(total, scope.math, &mine, {}, 7);
     body.line(fmt::format("{} acc = 0;", scope.real()));
-    body.line(fmt::format("for (int s = 0; s < {}; ++s) acc += partial[s * {} + e];", parts, total_text));
+    body.line(
+        fmt::format("for (int s = 0; s < {}; ++s) acc += partial[s * {} + e];", parts, total_text));
     Emitter emitter(scope, body);
     for (const char* n : {"e", "acc", "s", "partial"}) emitter.reserve(n);
     emitter.known_tensor = [&](int t, const std::vector<Expr>&) -> std::optional<CValue> {
@@ -182,7 +209,8 @@ struct MatmulWriter {
       return CValue{"acc", CType::real, 9, std::nullopt};
     };
     for (const auto& [t, at] : shape.stored) {
-      const CValue value = t == shape.result ? CValue{"acc", CType::real, 9, std::nullopt} : emitter.tensor(t, at);
+      const CValue value =
+          t == shape.result ? CValue{"acc", CType::real, 9, std::nullopt} : emitter.tensor(t, at);
       const std::string text = emitter.as(value, emitter.type_of(t));
       const std::string place = emitter.index(scope.offset(t, at), 5);
       body.line(fmt::format("put({} + {}, {});", scope.pointers.at(t), place, text));
@@ -196,8 +224,8 @@ struct MatmulWriter {
     keep.emplace_back(scope, mine);
     signature = &keep.back();
     signature->add_pointer(scope.real(), "partial", buffer, true);
-    return fmt::format("extern \"C\" __global__ void __launch_bounds__(256)\n{}({}) {{\n{}{}}}\n", name, signature->parameters(),
-                       head.text(), body.text());
+    return fmt::format("extern \"C\" __global__ void __launch_bounds__(256)\n{}({}) {{\n{}{}}}\n",
+                       name, signature->parameters(), head.text(), body.text());
   }
 };
 
@@ -206,51 +234,70 @@ struct Tile {
   std::int64_t bm, bn, bk;
   std::int64_t x, y;  // THREAD_M, THREAD_N; or WARPS_M, WARPS_N
 };
-constexpr Tile kTiles[] = {{128, 128, 8, 8, 8}, {64, 64, 16, 4, 4}, {128, 64, 8, 8, 4}, {64, 128, 8, 4, 8},
-                           {32, 64, 16, 4, 4},  {32, 32, 16, 2, 4}, {16, 128, 16, 4, 4}, {128, 16, 16, 4, 4},
-                           {16, 16, 16, 1, 1},  {64, 64, 8, 8, 8}};
-constexpr Tile kMmaTiles[] = {{128, 128, 32, 2, 4}, {128, 128, 32, 2, 2}, {64, 64, 32, 2, 2}, {128, 64, 32, 4, 2},
-                              {64, 128, 32, 2, 4},  {32, 64, 32, 1, 4},   {32, 32, 32, 2, 1}, {16, 64, 32, 1, 4}};
+constexpr Tile kTiles[] = {{128, 128, 8, 8, 8}, {64, 64, 16, 4, 4},  {128, 64, 8, 8, 4},
+                           {64, 128, 8, 4, 8},  {32, 64, 16, 4, 4},  {32, 32, 16, 2, 4},
+                           {16, 128, 16, 4, 4}, {128, 16, 16, 4, 4}, {16, 16, 16, 1, 1},
+                           {64, 64, 8, 8, 8}};
+constexpr Tile kMmaTiles[] = {{128, 128, 32, 2, 4}, {128, 128, 32, 2, 2}, {64, 64, 32, 2, 2},
+                              {128, 64, 32, 4, 2},  {64, 128, 32, 2, 4},  {32, 64, 32, 1, 4},
+                              {32, 32, 32, 2, 1},   {16, 64, 32, 1, 4}};
 
 struct Extents {
   double m, n, k, batch;
 };
 
-// Starting points by the shape: big tiles where they fill the machine, smaller and skinny ones where they would not.
+// Starting points by the shape: big tiles where they fill the machine, smaller and skinny ones
+// where they would not.
 void rank(GroupCode& code, const GroupTask& task, const Extents& e, int real_bytes) {
   const bool mma = task.option("mma") != 0;
   const double sms = task.device && task.device->sms > 0 ? task.device->sms : 132;
   const double ways = static_cast<double>(std::max<std::int64_t>(1, task.option("split")));
-  const std::string bm = task.macro("BLOCK_M"), bn = task.macro("BLOCK_N"), bk = task.macro("BLOCK_K");
-  const std::string x = task.macro(mma ? "WARPS_M" : "THREAD_M"), y = task.macro(mma ? "WARPS_N" : "THREAD_N");
+  const std::string bm = task.macro("BLOCK_M"), bn = task.macro("BLOCK_N"),
+                    bk = task.macro("BLOCK_K");
+  const std::string x = task.macro(mma ? "WARPS_M" : "THREAD_M"),
+                    y = task.macro(mma ? "WARPS_N" : "THREAD_N");
   std::vector<std::pair<double, kernel::Configuration>> list;
   for (const auto& t : mma ? std::span<const Tile>(kMmaTiles) : std::span<const Tile>(kTiles)) {
     if (real_bytes == 8 && t.bm * t.bn > 64 * 64) continue;
-    const double blocks = std::ceil(e.m / double(t.bm)) * std::ceil(e.n / double(t.bn)) * e.batch * ways;
+    const double blocks =
+        std::ceil(e.m / double(t.bm)) * std::ceil(e.n / double(t.bn)) * e.batch * ways;
     const double waves = std::ceil(blocks / sms);
-    // Shared reads and address work per multiply-add shrink with the micro tile; padding is work too.
-    const double micro_m = mma ? double(t.bm / t.x) / 8 : double(t.x), micro_n = mma ? double(t.bn / t.y) / 8 : double(t.y);
+    // Shared reads and address work per multiply-add shrink with the micro tile; padding is work
+    // too.
+    const double micro_m = mma ? double(t.bm / t.x) / 8 : double(t.x),
+                 micro_n = mma ? double(t.bn / t.y) / 8 : double(t.y);
     const double threads = mma ? double(32 * t.x * t.y) : double(t.bm / t.x * (t.bn / t.y));
     // Fewer than two warps a scheduler leave issue slots empty.
     const double warps = std::min(64.0, std::max(1.0, blocks / sms) * threads / 32);
-    const double cost = waves * double(t.bm * t.bn) * (1 + 1 / micro_m + 1 / micro_n) * (e.k / ways) * std::max(1.0, 8 / warps);
-    list.emplace_back(cost, kernel::Configuration{{bm, t.bm}, {bn, t.bn}, {bk, t.bk}, {x, t.x}, {y, t.y}});
+    const double cost = waves * double(t.bm * t.bn) * (1 + 1 / micro_m + 1 / micro_n) *
+                        (e.k / ways) * std::max(1.0, 8 / warps);
+    list.emplace_back(
+        cost, kernel::Configuration{{bm, t.bm}, {bn, t.bn}, {bk, t.bk}, {x, t.x}, {y, t.y}});
   }
-  std::stable_sort(list.begin(), list.end(), [](const auto& p, const auto& q) { return p.first < q.first; });
+  std::stable_sort(list.begin(), list.end(),
+                   [](const auto& p, const auto& q) { return p.first < q.first; });
   for (std::size_t i = 0; i < list.size() && i < 5; ++i) code.ranked.push_back(list[i].second);
   const std::vector<std::int64_t> micro = {1, 2, 4, 8};
-  code.tunables = {{bm, {16, 32, 64, 128}}, {bn, {16, 32, 64, 128}}, {bk, mma ? std::vector<std::int64_t>{16, 32, 64} : std::vector<std::int64_t>{8, 16, 32}},
-                   {x, micro}, {y, micro}};
+  code.tunables = {
+      {bm, {16, 32, 64, 128}},
+      {bn, {16, 32, 64, 128}},
+      {bk, mma ? std::vector<std::int64_t>{16, 32, 64} : std::vector<std::int64_t>{8, 16, 32}},
+      {x, micro},
+      {y, micro}};
   const std::int64_t stages = task.option("stages", 1);
   if (mma) {
-    code.constraints.push_back(fmt::format("{} % (16 * {}) == 0 and {} % (16 * {}) == 0 and {} * {} <= 16", bm, x, bn, y, x, y));
-    code.constraints.push_back(fmt::format("{} * 2 * ({} + 8) * ({} + {} + 16) <= 49152", stages, bk, bm, bn));
+    code.constraints.push_back(fmt::format(
+        "{} % (16 * {}) == 0 and {} % (16 * {}) == 0 and {} * {} <= 16", bm, x, bn, y, x, y));
+    code.constraints.push_back(
+        fmt::format("{} * 2 * ({} + 8) * ({} + {} + 16) <= 49152", stages, bk, bm, bn));
     return;
   }
   const std::string threads = fmt::format("({} / {}) * ({} / {})", bm, x, bn, y);
   code.constraints.push_back(fmt::format("{} % {} == 0 and {} % {} == 0", bm, x, bn, y));
-  code.constraints.push_back(fmt::format("{} >= 32 and {} <= 1024 and {} % 32 == 0", threads, threads, threads));
-  code.constraints.push_back(fmt::format("{} * {} * ({} + {} + 8) * {} <= 49152", stages, bk, bm, bn, real_bytes));
+  code.constraints.push_back(
+      fmt::format("{} >= 32 and {} <= 1024 and {} % 32 == 0", threads, threads, threads));
+  code.constraints.push_back(
+      fmt::format("{} * {} * ({} + {} + 8) * {} <= 49152", stages, bk, bm, bn, real_bytes));
 }
 
 }  // namespace
@@ -261,18 +308,22 @@ Result<GroupCode> write_matmul(const GroupTask& task) {
   if (!shape) return tl::unexpected<Error>(shape.error());
   MatmulWriter writer{task, scope, *shape, {}, {}};
   const bool mma = writer.mma();
-  if (mma && (!shape->a.plain || !shape->b.plain)) return bad_input("tensor cores take operands that are f16 or bf16 in memory");
+  if (mma && (!shape->a.plain || !shape->b.plain))
+    return bad_input("tensor cores take operands that are f16 or bf16 in memory");
   if (mma && task.lowering.tensors[static_cast<std::size_t>(shape->a.plain->tensor)].dtype !=
                  task.lowering.tensors[static_cast<std::size_t>(shape->b.plain->tensor)].dtype)
     return bad_input("tensor cores take operands of one type");
   const bool split = task.option("split") > 1;
-  const std::string g = fmt::format("G{}", task.index), base = g + "_Args", a = g + "_A", b = g + "_B", store = g + "_Store";
-  const Expr m = shape->extent(scope, shape->m), n = shape->extent(scope, shape->n), k = shape->extent(scope, shape->k),
-             batch = shape->extent(scope, shape->batch);
-  const std::string a_text = writer.loader(a, base, shape->a), b_text = writer.loader(b, base, shape->b);
+  const std::string g = fmt::format("G{}", task.index), base = g + "_Args", a = g + "_A",
+                    b = g + "_B", store = g + "_Store";
+  const Expr m = shape->extent(scope, shape->m), n = shape->extent(scope, shape->n),
+             k = shape->extent(scope, shape->k), batch = shape->extent(scope, shape->batch);
+  const std::string a_text = writer.loader(a, base, shape->a),
+                    b_text = writer.loader(b, base, shape->b);
   const std::string store_text = writer.visitor(store, base, split);
   std::set<std::string> used = writer.used;
-  const std::string m_text = c_expr(m, scope.math, &used), n_text = c_expr(n, scope.math, &used), k_text = c_expr(k, scope.math, &used);
+  const std::string m_text = c_expr(m, scope.math, &used), n_text = c_expr(n, scope.math, &used),
+                    k_text = c_expr(k, scope.math, &used);
   Signature signature(scope, used);
   if (split) signature.drop_outputs();
   const std::string fields = signature.fields(), names = signature.names();
@@ -281,12 +332,16 @@ Result<GroupCode> write_matmul(const GroupTask& task) {
   GroupCode code;
   code.headers = {mma ? "matmul_mma.cuh" : "matmul.cuh"};
   const int real_bytes = scope.wide_real ? 8 : 4;
-  const auto number = [&](const Expr& e) { return static_cast<double>(stated(task.lowering, e, 1)); };
+  const auto number = [&](const Expr& e) {
+    return static_cast<double>(stated(task.lowering, e, 1));
+  };
   rank(code, task, {number(m), number(n), number(k), number(batch)}, real_bytes);
   const auto symbol = [&](const char* s) { return Expr::symbol(task.macro(s)); };
   const char *x = mma ? "WARPS_M" : "THREAD_M", *y = mma ? "WARPS_N" : "THREAD_N";
-  const std::string threads = mma ? fmt::format("32 * {} * {}", task.macro(x), task.macro(y))
-                                  : fmt::format("({} / {}) * ({} / {})", task.macro("BLOCK_M"), task.macro(x), task.macro("BLOCK_N"), task.macro(y));
+  const std::string threads =
+      mma ? fmt::format("32 * {} * {}", task.macro(x), task.macro(y))
+          : fmt::format("({} / {}) * ({} / {})", task.macro("BLOCK_M"), task.macro(x),
+                        task.macro("BLOCK_N"), task.macro(y));
   const std::string name = task.kernel_name(split ? "partial" : "");
   std::string group = "1", parts = "1";
   Expr splits(1);
@@ -301,19 +356,26 @@ Result<GroupCode> write_matmul(const GroupTask& task) {
     code.tunables.push_back({parts, {2, 4, 8, 16, 32, 64}});
     for (auto& c : code.ranked) c[parts] = task.option("split");
   }
-  code.text = fmt::format("struct {0} {{\n{1}}};\n\n{2}{3}{4}", base, fields, a_text, b_text, store_text);
+  code.text =
+      fmt::format("struct {0} {{\n{1}}};\n\n{2}{3}{4}", base, fields, a_text, b_text, store_text);
   const std::string args = fmt::format("{{{}}}", names);
-  const auto made = [&](const std::string& type, const std::string& more) { return fmt::format("{}{{{}{}}}", type, args, more); };
+  const auto made = [&](const std::string& type, const std::string& more) {
+    return fmt::format("{}{{{}{}}}", type, args, more);
+  };
   code.text += fmt::format(
       "extern \"C\" __global__ void __launch_bounds__({0})\n{1}({2}) {{\n"
-      "  {17}<{3}, {4}, {5}, {6}, {7}, {8}, {9}, {10}>(\n      {11}, {12}, {13}, {14}, {15}, {16});\n}}\n",
-      threads, name, signature.parameters(), task.macro("BLOCK_M"), task.macro("BLOCK_N"), task.macro("BLOCK_K"), task.macro(x),
-      task.macro(y), task.option("stages", 1) > 1 ? 2 : 1, group, parts, made(a, ""), made(b, ""),
-      made(store, split ? ", partial" : ""), m_text, n_text, k_text, mma ? "matmul_mma" : "matmul");
+      "  {17}<{3}, {4}, {5}, {6}, {7}, {8}, {9}, {10}>(\n      {11}, {12}, {13}, {14}, {15}, "
+      "{16});\n}}\n",
+      threads, name, signature.parameters(), task.macro("BLOCK_M"), task.macro("BLOCK_N"),
+      task.macro("BLOCK_K"), task.macro(x), task.macro(y), task.option("stages", 1) > 1 ? 2 : 1,
+      group, parts, made(a, ""), made(b, ""), made(store, split ? ", partial" : ""), m_text, n_text,
+      k_text, mma ? "matmul_mma" : "matmul");
   kernel::Launch launch;
   launch.kernel = name;
   launch.grid = {ceil_div(m, symbol("BLOCK_M")) * ceil_div(n, symbol("BLOCK_N")) * batch * splits};
-  launch.block = {mma ? Expr(32) * symbol(x) * symbol(y) : floor_div(symbol("BLOCK_M"), symbol(x)) * floor_div(symbol("BLOCK_N"), symbol(y))};
+  launch.block = {mma ? Expr(32) * symbol(x) * symbol(y)
+                      : floor_div(symbol("BLOCK_M"), symbol(x)) *
+                            floor_div(symbol("BLOCK_N"), symbol(y))};
   launch.args = signature.arguments();
   code.steps.push_back({launch, std::nullopt, std::nullopt});
   if (split) {

@@ -1,7 +1,8 @@
-// A contraction is a sum of products of two factors. A parallel axis that only one factor reads is m or n, one that both (or
-// none) read is a batch axis; reduced axes are k. The factor that reads the innermost parallel axis is B, so that
-// results are neighbours along n. Which way an operand's neighbours lie is the coefficient of the innermost variable in its
-// first load's offset; a guard (a padded convolution) does not change that, it only forbids vectors.
+// A contraction is a sum of products of two factors. A parallel axis that only one factor reads is
+// m or n, one that both (or none) read is a batch axis; reduced axes are k. The factor that reads
+// the innermost parallel axis is B, so that results are neighbours along n. Which way an operand's
+// neighbours lie is the coefficient of the innermost variable in its first load's offset; a guard
+// (a padded convolution) does not change that, it only forbids vectors.
 #include "coder/matmul_match.hpp"
 
 #include <fmt/format.h>
@@ -39,7 +40,8 @@ bool is_view(const Scope& scope, const op::Scalar& s) {
   return p.reduced.empty() && is_view(scope, p.body);
 }
 
-OperandShape operand(Scope& scope, const op::Scalar& body, const MatmulShape& shape, const std::vector<std::string>& rows) {
+OperandShape operand(Scope& scope, const op::Scalar& body, const MatmulShape& shape,
+                     const std::vector<std::string>& rows) {
   OperandShape o;
   o.body = body;
   o.axes = shape.axes;
@@ -64,7 +66,8 @@ OperandShape operand(Scope& scope, const op::Scalar& body, const MatmulShape& sh
   o.lane = vars.back();
   if (o.rows.empty()) o.along_k = true;
   if (f.accesses.size() == 1 && is_view(scope, body)) {
-    const auto dtype = scope.lowering->tensors[static_cast<std::size_t>(f.accesses[0].tensor)].dtype;
+    const auto dtype =
+        scope.lowering->tensors[static_cast<std::size_t>(f.accesses[0].tensor)].dtype;
     if (dtype == op::DType::f16 || dtype == op::DType::bf16) o.plain = f.accesses[0];
   }
   return o;
@@ -89,7 +92,8 @@ Result<MatmulShape> match_matmul(Scope& scope, const std::vector<int>& primitive
   if (shape.contraction < 0) return bad_input("a matmul group needs a contraction");
   const auto& c = scope.lowering->primitives[static_cast<std::size_t>(shape.contraction)];
   shape.result = c.output;
-  if (c.combiner != op::Combiner::sum || c.body.kind() != op::Scalar::Kind::call || c.body.function() != op::Function::mul)
+  if (c.combiner != op::Combiner::sum || c.body.kind() != op::Scalar::Kind::call ||
+      c.body.function() != op::Function::mul)
     return bad_input("the reduction is no sum of products");
   if (!op::is_float(scope.lowering->tensors[static_cast<std::size_t>(c.output)].dtype))
     return bad_input("the matmul template computes floats");
@@ -111,7 +115,8 @@ Result<MatmulShape> match_matmul(Scope& scope, const std::vector<int>& primitive
   }
   op::Scalar first = c.body.args()[0], second = c.body.args()[1];
   Factor one = read_factor(scope, first, shape.axes), two = read_factor(scope, second, shape.axes);
-  if (one.accesses.empty() || two.accesses.empty()) return bad_input("a factor of the product loads nothing");
+  if (one.accesses.empty() || two.accesses.empty())
+    return bad_input("a factor of the product loads nothing");
   // The factor that knows the innermost axis alone is B.
   for (std::size_t k = order.size(); k-- > 0;) {
     const bool in_one = one.symbols.count(order[k]) != 0, in_two = two.symbols.count(order[k]) != 0;
@@ -126,7 +131,8 @@ Result<MatmulShape> match_matmul(Scope& scope, const std::vector<int>& primitive
     const bool in_a = one.symbols.count(var) != 0, in_b = two.symbols.count(var) != 0;
     (in_a == in_b ? shape.batch : in_a ? shape.m : shape.n).push_back(var);
   }
-  if (shape.n.empty() || shape.m.empty()) return bad_input("a factor has no axis of its own: nothing to tile");
+  if (shape.n.empty() || shape.m.empty())
+    return bad_input("a factor has no axis of its own: nothing to tile");
   shape.a = operand(scope, first, shape, shape.m);
   shape.b = operand(scope, second, shape, shape.n);
 
@@ -157,7 +163,9 @@ Result<MatmulShape> match_matmul(Scope& scope, const std::vector<int>& primitive
       dry.tensor(t, self);
     }
     if (found.empty()) return bad_input("a stored map does not read the product");
-    const auto refuse = [&] { return bad_input(fmt::format("{} does not walk the product", p.origin)); };
+    const auto refuse = [&] {
+      return bad_input(fmt::format("{} does not walk the product", p.origin));
+    };
     std::vector<std::optional<Expr>> at(p.parallel.size());
     for (std::size_t k = 0; k < found[0].size(); ++k) {
       for (const auto& other : found)
@@ -166,7 +174,8 @@ Result<MatmulShape> match_matmul(Scope& scope, const std::vector<int>& primitive
       if (c.parallel[k].extent.is_constant(1)) continue;
       if (e.kind() != Expr::Kind::symbol || !axis_of.count(e.name())) return refuse();
       const std::size_t axis = axis_of[e.name()];
-      if (at[axis] || !scope.math.equal(p.parallel[axis].extent, c.parallel[k].extent)) return refuse();
+      if (at[axis] || !scope.math.equal(p.parallel[axis].extent, c.parallel[k].extent))
+        return refuse();
       at[axis] = shape.result_at[k];
     }
     std::vector<Expr> list;

@@ -1,5 +1,5 @@
-// Recognises groups that the matmul template can compute: one contraction, maps fused into its operands, and maps of its
-// result.
+// Recognises groups that the matmul template can compute: one contraction, maps fused into its
+// operands, and maps of its result.
 #pragma once
 
 #include <map>
@@ -11,25 +11,25 @@
 
 namespace mtmc::coder {
 
-// One operand as the template's loader sees it. Variables are those of the contraction, joined where this operand
-// walks several as one.
+// One operand as the template's loader sees it. Variables are those of the contraction, joined
+// where this operand walks several as one.
 struct OperandShape {
   op::Scalar body = op::Scalar::constant(0);
-  AxisMap axes;                    // the contraction's axes over the variables below
+  AxisMap axes;                                 // the contraction's axes over the variables below
   std::vector<std::string> batch, rows, depth;  // z, m (or n), k: outermost first
-  bool along_k = false;            // the loads' neighbours lie along k
-  std::string lane;                // variable along which neighbours lie
+  bool along_k = false;                         // the loads' neighbours lie along k
+  std::string lane;                             // variable along which neighbours lie
   // Where the operand is a narrow float read as it is (through views, no arithmetic): the load.
   std::optional<Access> plain;
 };
 
 struct MatmulShape {
-  int contraction = -1;  // primitive
-  int result = -1;       // its tensor
+  int contraction = -1;                     // primitive
+  int result = -1;                          // its tensor
   std::vector<std::string> batch, m, n, k;  // variables of each class
-  AxisMap axes;          // the contraction's axes over them
+  AxisMap axes;                             // the contraction's axes over them
   std::vector<Expr> result_at;
-  OperandShape a, b;     // a has the m variables
+  OperandShape a, b;                        // a has the m variables
   std::map<int, std::vector<Expr>> stored;  // where each stored tensor lies
 
   Expr extent(const Scope& scope, const std::vector<std::string>& vars) const;

@@ -1,8 +1,10 @@
-// Styles "naive" and "pointwise": one thread for each point of the group's domain, or V neighbours of it.
+// Styles "naive" and "pointwise": one thread for each point of the group's domain, or V neighbours
+// of it.
 //
-// All tensors that the group stores have the domain's extents. Maps inside are recomputed where they are loaded; a
-// reduction inside (naive only) is a serial loop at the point. Adjacent axes that every access walks as one are
-// joined, so a chain over a contiguous tensor has no division at all.
+// All tensors that the group stores have the domain's extents. Maps inside are recomputed where
+// they are loaded; a reduction inside (naive only) is a serial loop at the point. Adjacent axes
+// that every access walks as one are joined, so a chain over a contiguous tensor has no division at
+// all.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -35,9 +37,10 @@ Result<PointDomain> domain_of(const GroupTask& task, Scope& scope) {
     for (std::size_t k = 0; same && k < p.parallel.size(); ++k)
       same = scope.math.equal(p.parallel[k].extent, last.parallel[k].extent);
     if (!same)
-      return bad_input(fmt::format("group {} stores tensors of different extents ({} and {})", task.prefix(),
-                                   task.lowering.tensors[static_cast<std::size_t>(t)].name,
-                                   task.lowering.tensors[static_cast<std::size_t>(last.output)].name));
+      return bad_input(
+          fmt::format("group {} stores tensors of different extents ({} and {})", task.prefix(),
+                      task.lowering.tensors[static_cast<std::size_t>(t)].name,
+                      task.lowering.tensors[static_cast<std::size_t>(last.output)].name));
   }
   return d;
 }
@@ -58,7 +61,8 @@ Result<GroupCode> write_naive(const GroupTask& task) {
   Scope scope = make_scope(task.lowering, task.group.primitives);
   auto domain = domain_of(task, scope);
   if (!domain) return tl::unexpected<Error>(domain.error());
-  // A reduction that is read at several points, or by more points than it has, would be computed again for each.
+  // A reduction that is read at several points, or by more points than it has, would be computed
+  // again for each.
   int reductions = 0;
   std::vector<Expr> points;
   for (const auto& v : domain->vars) points.push_back(scope.math.extent(v));
@@ -76,10 +80,13 @@ Result<GroupCode> write_naive(const GroupTask& task) {
   emitter.reserve("e");
   for (int t : scope.stored) {
     const CValue value = emitter.tensor(t, domain->at);
-    const bool boolean = task.lowering.tensors[static_cast<std::size_t>(t)].dtype == op::DType::boolean;
+    const bool boolean =
+        task.lowering.tensors[static_cast<std::size_t>(t)].dtype == op::DType::boolean;
     const CType type = emitter.type_of(t);
-    const std::string text = boolean ? emitter.as({emitter.as(value, CType::boolean), CType::boolean, 0, std::nullopt}, type)
-                                     : emitter.as(value, type);
+    const std::string text =
+        boolean
+            ? emitter.as({emitter.as(value, CType::boolean), CType::boolean, 0, std::nullopt}, type)
+            : emitter.as(value, type);
     const bool dense = task.lowering.tensors[static_cast<std::size_t>(t)].strides.empty();
     body.line(fmt::format("put({} + {}, {});", scope.pointers.at(t),
                           dense ? "e" : emitter.index(scope.offset(t, domain->at), 5), text));
@@ -95,8 +102,9 @@ Result<GroupCode> write_naive(const GroupTask& task) {
   Signature signature(scope, used);
   GroupCode code;
   const std::string name = task.kernel_name();
-  code.text = fmt::format("extern \"C\" __global__ void __launch_bounds__(256)\n{}({}) {{\n{}{}}}\n", name,
-                          signature.parameters(), head.text(), body.text());
+  code.text =
+      fmt::format("extern \"C\" __global__ void __launch_bounds__(256)\n{}({}) {{\n{}{}}}\n", name,
+                  signature.parameters(), head.text(), body.text());
   code.headers = {"copy.cuh"};
   kernel::Launch launch;
   launch.kernel = name;
@@ -151,7 +159,8 @@ Result<GroupCode> write_pointwise(const GroupTask& task) {
   std::string aligned;
   std::set<std::string> seen;
   for (const auto& d : divisors) {
-    const std::string text = fmt::format("divides({}, {})", task.macro("VECTOR"), index_cast(scope, d, used));
+    const std::string text =
+        fmt::format("divides({}, {})", task.macro("VECTOR"), index_cast(scope, d, used));
     if (seen.insert(text).second) aligned += (aligned.empty() ? "" : " && ") + text;
   }
   Block at(2);
@@ -168,16 +177,19 @@ Result<GroupCode> write_pointwise(const GroupTask& task) {
       "  template <int V>\n  MTMC_DEVICE void at(index_t e) const {{\n{3}  }}\n}};\n\n"
       "extern \"C\" __global__ void __launch_bounds__({4})\n{5}({6}) {{\n"
       "  pointwise<{7}>({0}{{{8}}}, {9});\n}}\n",
-      policy, signature.fields(), aligned.empty() ? "true" : aligned, at.text(), task.macro("THREADS"), name,
-      signature.parameters(), task.macro("VECTOR"), signature.names(), total_text);
+      policy, signature.fields(), aligned.empty() ? "true" : aligned, at.text(),
+      task.macro("THREADS"), name, signature.parameters(), task.macro("VECTOR"), signature.names(),
+      total_text);
   const std::int64_t vector = std::max<std::int64_t>(1, task.option("vector", 1));
   const auto symbol = [&](const char* n) { return Expr::symbol(task.macro(n)); };
   kernel::Launch launch;
   launch.kernel = name;
   Expr blocks = ceil_div(total, symbol("THREADS") * symbol("VECTOR"));
   code.tunables = {{task.macro("THREADS"), {64, 128, 256, 512, 1024}}};
-  if (vector > 1) code.tunables.push_back({task.macro("VECTOR"), {2, 4, 8}});
-  else code.tunables.push_back({task.macro("VECTOR"), {1}});
+  if (vector > 1)
+    code.tunables.push_back({task.macro("VECTOR"), {2, 4, 8}});
+  else
+    code.tunables.push_back({task.macro("VECTOR"), {1}});
   kernel::Configuration best = {{task.macro("THREADS"), 256}, {task.macro("VECTOR"), vector}};
   code.ranked = {best};
   if (vector > 1)

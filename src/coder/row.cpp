@@ -1,7 +1,8 @@
 // Style "row": the policy of templates/row.cuh for a matched group, and its launches.
 //
-// Options: vector (neighbours per access), stage (1: rows that fit stay in registers), columns (1: neighbouring threads take
-// neighbouring rows), split (1: two launches over parts of each row, through a workspace; one pass, no stored points).
+// Options: vector (neighbours per access), stage (1: rows that fit stay in registers), columns (1:
+// neighbouring threads take neighbouring rows), split (1: two launches over parts of each row,
+// through a workspace; one pass, no stored points).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,11 +22,13 @@ struct RowWriter {
   RowShape& shape;
   std::set<std::string> used;
   std::vector<Expr> divisors;
-  std::map<std::string, CValue> staged;       // by key, as "item.x[v]"
+  std::map<std::string, CValue> staged;               // by key, as "item.x[v]"
   std::vector<std::pair<Access, std::string>> items;  // staged loads and their fields
   std::optional<std::string> error;
 
-  std::string field(int t) const { return c_name(task.lowering.tensors[static_cast<std::size_t>(t)].name); }
+  std::string field(int t) const {
+    return c_name(task.lowering.tensors[static_cast<std::size_t>(t)].name);
+  }
   const op::Primitive& producer(int t) const { return scope.producer(t); }
 
   std::optional<CValue> statistic(int t) const {
@@ -36,9 +39,11 @@ struct RowWriter {
   AxisMap axes_of(int t) const {
     AxisMap axes;
     const auto& p = producer(t);
-    for (std::size_t k = 0; k < p.parallel.size(); ++k) axes[p.parallel[k].name] = shape.at.at(t)[k];
+    for (std::size_t k = 0; k < p.parallel.size(); ++k)
+      axes[p.parallel[k].name] = shape.at.at(t)[k];
     std::size_t next = 0;
-    for (const auto& a : p.reduced) axes[a.name] = a.extent.is_constant(1) ? Expr(0) : reduced_at[next++];
+    for (const auto& a : p.reduced)
+      axes[a.name] = a.extent.is_constant(1) ? Expr(0) : reduced_at[next++];
     return axes;
   }
   std::vector<Expr> reduced_at;  // the original cols over the joined ones
@@ -46,10 +51,14 @@ struct RowWriter {
 
   CType acc_type(int t) const {
     const auto& p = producer(t);
-    CType type = op::is_float(task.lowering.tensors[static_cast<std::size_t>(t)].dtype) ? CType::real : CType::integer;
+    CType type = op::is_float(task.lowering.tensors[static_cast<std::size_t>(t)].dtype)
+                     ? CType::real
+                     : CType::integer;
     if (is_arg(p.combiner))
       p.body.visit_loads([&](const op::Scalar& s) {
-        type = op::is_float(task.lowering.tensors[static_cast<std::size_t>(s.tensor())].dtype) ? CType::real : CType::integer;
+        type = op::is_float(task.lowering.tensors[static_cast<std::size_t>(s.tensor())].dtype)
+                   ? CType::real
+                   : CType::integer;
       });
     return type;
   }
@@ -70,10 +79,14 @@ struct RowWriter {
       const CType type = acc_type(t);
       if (!writing) continue;
       if (is_arg(p.combiner)) {
-        out.line(fmt::format("take_{}(acc.{}, ({}){}, {});", p.combiner == op::Combiner::argmax ? "max" : "min", field(t),
-                             emitter.type_name(type), emitter.as(value, type, 9), emitter.index(position, 1)));
+        out.line(fmt::format("take_{}(acc.{}, ({}){}, {});",
+                             p.combiner == op::Combiner::argmax ? "max" : "min", field(t),
+                             emitter.type_name(type), emitter.as(value, type, 9),
+                             emitter.index(position, 1)));
       } else {
-        out.line(combine_statement(p.combiner, "acc." + field(t), emitter.as(value, type, p.combiner == op::Combiner::prod ? 7 : 0)));
+        out.line(
+            combine_statement(p.combiner, "acc." + field(t),
+                              emitter.as(value, type, p.combiner == op::Combiner::prod ? 7 : 0)));
       }
     }
   }
@@ -97,7 +110,8 @@ struct RowWriter {
     Block block(2);
     indices(block, writer.used(), true);
     writer.write(block);
-    return fmt::format("  template <int V>\n  MTMC_DEVICE void {} const {{\n{}  }}\n", head, block.text());
+    return fmt::format("  template <int V>\n  MTMC_DEVICE void {} const {{\n{}  }}\n", head,
+                       block.text());
   }
 
   void store_body(LaneWriter& writer, Emitter& emitter, bool writing) {
@@ -202,15 +216,21 @@ std::string RowWriter::accumulators() {
       const std::string c = type == CType::real ? scope.real() : "long long";
       const std::string identity = identity_literal(p.combiner, type, scope.wide_real);
       if (is_arg(p.combiner)) {
-        // A position past every real one, so that the first element wins even where it equals the identity.
-        fields += fmt::format("    Arg<{}> {}{{{}, {}}};\n", c, field(t), identity, scope.wide_index ? "9223372036854775807ll" : "2147483647");
-        combine += fmt::format("      take_{0}({1}, other.{1}.value, other.{1}.at);\n", p.combiner == op::Combiner::argmax ? "max" : "min", field(t));
+        // A position past every real one, so that the first element wins even where it equals the
+        // identity.
+        fields += fmt::format("    Arg<{}> {}{{{}, {}}};\n", c, field(t), identity,
+                              scope.wide_index ? "9223372036854775807ll" : "2147483647");
+        combine += fmt::format("      take_{0}({1}, other.{1}.value, other.{1}.at);\n",
+                               p.combiner == op::Combiner::argmax ? "max" : "min", field(t));
       } else {
         fields += fmt::format("    {} {} = {};\n", c, field(t), identity);
         combine += "      " + combine_statement(p.combiner, field(t), "other." + field(t)) + "\n";
       }
     }
-    text += fmt::format("  struct Acc{0} {{\n{1}    MTMC_DEVICE void combine(const Acc{0}& other) {{\n{2}    }}\n  }};\n", k, fields, combine);
+    text += fmt::format(
+        "  struct Acc{0} {{\n{1}    MTMC_DEVICE void combine(const Acc{0}& other) {{\n{2}    }}\n  "
+        "}};\n",
+        k, fields, combine);
     list += fmt::format("{}Acc{}", k ? ", " : "", k);
   }
   return text + fmt::format("  using Passes = PassList<{}>;\n", list);
@@ -224,7 +244,8 @@ std::string RowWriter::finish(int pass) {
   for (int t : shape.passes[static_cast<std::size_t>(pass)]) {
     const CType type = acc_type(t);
     const bool arg = is_arg(producer(t).combiner);
-    const CValue value{fmt::format("acc.{}{}", field(t), arg ? ".at" : ""), arg ? CType::integer : type, 9, std::nullopt};
+    const CValue value{fmt::format("acc.{}{}", field(t), arg ? ".at" : ""),
+                       arg ? CType::integer : type, 9, std::nullopt};
     body.line(fmt::format("row.{} = {};", field(t), emitter.as(value, emitter.type_of(t))));
   }
   for (int t : shape.after[static_cast<std::size_t>(pass)]) {
@@ -235,7 +256,8 @@ std::string RowWriter::finish(int pass) {
   used.insert(emitter.used().begin(), emitter.used().end());
   Block head(2);
   indices(head, emitter.used(), false);
-  return fmt::format("  MTMC_DEVICE void finish(Row& row, const Acc{}& acc) const {{\n{}{}  }}\n", pass, head.text(), body.text());
+  return fmt::format("  MTMC_DEVICE void finish(Row& row, const Acc{}& acc) const {{\n{}{}  }}\n",
+                     pass, head.text(), body.text());
 }
 
 std::string RowWriter::store_row() {
@@ -246,17 +268,22 @@ std::string RowWriter::store_row() {
   for (int t : shape.stored_rows) {
     const CValue value = emitter.tensor(t, shape.at.at(t));
     const std::string at = emitter.index(scope.offset(t, shape.at.at(t)), 5);
-    const bool boolean = task.lowering.tensors[static_cast<std::size_t>(t)].dtype == op::DType::boolean;
+    const bool boolean =
+        task.lowering.tensors[static_cast<std::size_t>(t)].dtype == op::DType::boolean;
     const CType type = emitter.type_of(t);
-    const std::string text = boolean ? emitter.as({emitter.as(value, CType::boolean), CType::boolean, 0, std::nullopt}, type)
-                                     : emitter.as(value, type);
-    body.line(fmt::format("put({}{}, {});", scope.pointers.at(t), at == "0" ? "" : " + " + at, text));
+    const std::string text =
+        boolean
+            ? emitter.as({emitter.as(value, CType::boolean), CType::boolean, 0, std::nullopt}, type)
+            : emitter.as(value, type);
+    body.line(
+        fmt::format("put({}{}, {});", scope.pointers.at(t), at == "0" ? "" : " + " + at, text));
   }
   if (emitter.error()) error = emitter.error();
   used.insert(emitter.used().begin(), emitter.used().end());
   Block head(2);
   indices(head, emitter.used(), false);
-  return fmt::format("  MTMC_DEVICE void store_row(const Row& row) const {{\n{}{}  }}\n", head.text(), body.text());
+  return fmt::format("  MTMC_DEVICE void store_row(const Row& row) const {{\n{}{}  }}\n",
+                     head.text(), body.text());
 }
 
 std::string RowWriter::policy() {
@@ -266,16 +293,19 @@ std::string RowWriter::policy() {
   Block scratch;
   Emitter types(scope, scratch);
   for (const auto& [access, name] : items)
-    item_fields += fmt::format("    {} {}[V];\n", types.type_name(types.type_of(access.tensor)), name);
+    item_fields +=
+        fmt::format("    {} {}[V];\n", types.type_name(types.type_of(access.tensor)), name);
   loader.run([&](Emitter& emitter, bool writing) {
     for (const auto& [access, name] : items) {
       const CValue value = emitter.access(access);
       if (writing) emitter.statement(fmt::format("item.{}[v] = {};", name, value.text));
     }
   });
-  const std::string load = points_function("load(const Row& row, index_t c, Item<V>& item)", loader);
+  const std::string load =
+      points_function("load(const Row& row, index_t c, Item<V>& item)", loader);
   for (const auto& [access, name] : items)
-    staged[access.key()] = {fmt::format("item.{}[v]", name), types.type_of(access.tensor), 9, std::nullopt};
+    staged[access.key()] = {fmt::format("item.{}[v]", name), types.type_of(access.tensor), 9,
+                            std::nullopt};
   std::string visits, finishes;
   for (int k = 0; k < static_cast<int>(shape.passes.size()); ++k) {
     LaneWriter visitor = lanes(2);
@@ -284,7 +314,9 @@ std::string RowWriter::policy() {
       pass_body(k, visitor, emitter, writing, out);
       if (writing) emitter.statements(out.text());
     });
-    visits += points_function(fmt::format("visit(const Row& row, index_t c, const Item<V>& item, Acc{}& acc)", k), visitor);
+    visits += points_function(
+        fmt::format("visit(const Row& row, index_t c, const Item<V>& item, Acc{}& acc)", k),
+        visitor);
     finishes += finish(k);
   }
   std::string store;
@@ -297,27 +329,33 @@ std::string RowWriter::policy() {
   for (const auto& r : shape.rows) row_fields += fmt::format("    index_t {};\n", c_name(r));
   for (const auto* list : {&shape.passes, &shape.after})
     for (const auto& pass : *list)
-      for (int t : pass) row_fields += fmt::format("    {} {};\n", types.type_name(types.type_of(t)), field(t));
+      for (int t : pass)
+        row_fields += fmt::format("    {} {};\n", types.type_name(types.type_of(t)), field(t));
   Block begin(2);
   std::set<std::string> all(shape.rows.begin(), shape.rows.end());
   decode(begin, "r", shape.rows, scope, all, used);
   for (const auto& r : shape.rows)
-    begin.line(fmt::format("row.{0} = {1};", c_name(r), scope.math.extent(r).is_constant(1) ? "0" : c_name(r)));
-  if (shape.cols.size() > 1) divisors.insert(divisors.begin(), scope.math.extent(shape.cols.back()));
+    begin.line(fmt::format("row.{0} = {1};", c_name(r),
+                           scope.math.extent(r).is_constant(1) ? "0" : c_name(r)));
+  if (shape.cols.size() > 1)
+    divisors.insert(divisors.begin(), scope.math.extent(shape.cols.back()));
   std::string aligned;
   std::set<std::string> seen;
   for (const auto& d : divisors) {
-    const std::string text = fmt::format("divides({}, {})", task.macro("VECTOR"), c_expr(d, scope.math, &used));
+    const std::string text =
+        fmt::format("divides({}, {})", task.macro("VECTOR"), c_expr(d, scope.math, &used));
     if (seen.insert(text).second) aligned += (aligned.empty() ? "" : " && ") + text;
   }
   Signature signature(scope, used);
   return fmt::format(
-      "struct G{0} {{\n{1}\n  struct Row {{\n{2}  }};\n  template <int V>\n  struct Item {{\n{3}  }};\n{4}"
+      "struct G{0} {{\n{1}\n  struct Row {{\n{2}  }};\n  template <int V>\n  struct Item {{\n{3}  "
+      "}};\n{4}"
       "  static constexpr bool kStores = {5};\n\n"
       "  MTMC_DEVICE bool aligned() const {{ return {6}; }}\n"
       "  MTMC_DEVICE void begin(Row& row, index_t r) const {{\n{7}  }}\n{8}{9}{10}{11}{12}}};\n\n",
-      task.index, signature.fields(), row_fields, item_fields, accumulators(), shape.stored_points.empty() ? "false" : "true",
-      aligned.empty() ? "true" : aligned, begin.text(), load, visits, finishes, store, last);
+      task.index, signature.fields(), row_fields, item_fields, accumulators(),
+      shape.stored_points.empty() ? "false" : "true", aligned.empty() ? "true" : aligned,
+      begin.text(), load, visits, finishes, store, last);
 }
 
 std::int64_t RowWriter::acc_bytes() const {
@@ -340,15 +378,18 @@ std::int64_t RowWriter::acc_bytes() const {
 }
 
 // Starting points: the lanes that share a row, and the vectors of it that each keeps.
-void rank(GroupCode& code, const GroupTask& task, std::int64_t rows, std::int64_t length, std::int64_t vector, bool staged, bool columns) {
-  const std::string lanes = task.macro("LANES"), items = task.macro("ITEMS"), width = task.macro("VECTOR");
+void rank(GroupCode& code, const GroupTask& task, std::int64_t rows, std::int64_t length,
+          std::int64_t vector, bool staged, bool columns) {
+  const std::string lanes = task.macro("LANES"), items = task.macro("ITEMS"),
+                    width = task.macro("VECTOR");
   struct Start {
     double cost;
     kernel::Configuration configuration;
   };
   std::vector<Start> starts;
-  const std::vector<std::int64_t> choices = columns ? std::vector<std::int64_t>{1, 2, 4, 8, 16, 32}
-                                                    : std::vector<std::int64_t>{8, 16, 32, 128, 256, 512, 1024};
+  const std::vector<std::int64_t> choices =
+      columns ? std::vector<std::int64_t>{1, 2, 4, 8, 16, 32}
+              : std::vector<std::int64_t>{8, 16, 32, 128, 256, 512, 1024};
   for (std::int64_t l : choices) {
     std::int64_t need = std::max<std::int64_t>(1, (length + l * vector - 1) / (l * vector)), n = 0;
     if (staged) {
@@ -356,8 +397,8 @@ void rank(GroupCode& code, const GroupTask& task, std::int64_t rows, std::int64_
         if (v >= need && !n) n = v;
       if (!n || n * vector > 32) continue;
     }
-    // Instructions of all threads: their points, and the exchange between lanes (costlier between warps). Fewer threads
-    // than half the machine's leave it idle.
+    // Instructions of all threads: their points, and the exchange between lanes (costlier between
+    // warps). Fewer threads than half the machine's leave it idle.
     const double threads = static_cast<double>(rows * l);
     const double exchange = columns ? 20 + 4 * static_cast<double>(l) : l > 32 ? 150 : 60;
     double cost = threads * (10 * static_cast<double>(need * vector) + exchange);
@@ -365,12 +406,17 @@ void rank(GroupCode& code, const GroupTask& task, std::int64_t rows, std::int64_
     kernel::Configuration c = {{lanes, l}, {width, vector}, {items, n}};
     starts.push_back({cost, c});
   }
-  if (starts.empty()) starts.push_back({1, {{lanes, columns ? 8 : 1024}, {width, vector}, {items, staged ? 16 : 0}}});
-  std::stable_sort(starts.begin(), starts.end(), [](const Start& a, const Start& b) { return a.cost < b.cost; });
-  for (std::size_t i = 0; i < starts.size() && i < 4; ++i) code.ranked.push_back(starts[i].configuration);
+  if (starts.empty())
+    starts.push_back({1, {{lanes, columns ? 8 : 1024}, {width, vector}, {items, staged ? 16 : 0}}});
+  std::stable_sort(starts.begin(), starts.end(),
+                   [](const Start& a, const Start& b) { return a.cost < b.cost; });
+  for (std::size_t i = 0; i < starts.size() && i < 4; ++i)
+    code.ranked.push_back(starts[i].configuration);
   code.tunables.push_back({lanes, choices});
-  code.tunables.push_back({width, vector > 1 ? std::vector<std::int64_t>{2, 4, 8} : std::vector<std::int64_t>{1}});
-  code.tunables.push_back({items, staged ? std::vector<std::int64_t>{1, 2, 3, 4, 6, 8, 12, 16} : std::vector<std::int64_t>{0}});
+  code.tunables.push_back(
+      {width, vector > 1 ? std::vector<std::int64_t>{2, 4, 8} : std::vector<std::int64_t>{1}});
+  code.tunables.push_back({items, staged ? std::vector<std::int64_t>{1, 2, 3, 4, 6, 8, 12, 16}
+                                         : std::vector<std::int64_t>{0}});
 }
 
 }  // namespace
@@ -386,27 +432,38 @@ Result<GroupCode> write_row(const GroupTask& task) {
   std::vector<Expr> row_extents, col_extents;
   for (const auto& v : shape->rows) row_extents.push_back(scope.math.extent(v));
   for (const auto& v : shape->cols) col_extents.push_back(scope.math.extent(v));
-  const Expr rows = scope.math.simplify(product_of(row_extents)), length = scope.math.simplify(product_of(col_extents));
+  const Expr rows = scope.math.simplify(product_of(row_extents)),
+             length = scope.math.simplify(product_of(col_extents));
   RowWriter writer{task, scope, *shape, {}, {}, {}, {}, {}, {}, {}};
   writer.join();
   writer.find_staged();
-  const std::string rows_text = c_expr(rows, scope.math, &writer.used), length_text = c_expr(length, scope.math, &writer.used);
+  const std::string rows_text = c_expr(rows, scope.math, &writer.used),
+                    length_text = c_expr(length, scope.math, &writer.used);
   std::string policy = writer.policy();
   if (writer.error) return bad_input(*writer.error);
   Signature signature(scope, writer.used);
   GroupCode code;
   code.headers = {"row.cuh"};
   const std::int64_t vector = columns ? 1 : std::max<std::int64_t>(1, task.option("vector", 1));
-  rank(code, task, stated(task.lowering, rows, 1), stated(task.lowering, length, 1), vector, staged, columns);
+  rank(code, task, stated(task.lowering, rows, 1), stated(task.lowering, length, 1), vector, staged,
+       columns);
   if (staged)
-    code.constraints.push_back(fmt::format("{} * {} * {} >= {}", task.macro("LANES"), task.macro("VECTOR"), task.macro("ITEMS"), length.text()));
+    code.constraints.push_back(fmt::format("{} * {} * {} >= {}", task.macro("LANES"),
+                                           task.macro("VECTOR"), task.macro("ITEMS"),
+                                           length.text()));
   const auto symbol = [&](const char* n) { return Expr::symbol(task.macro(n)); };
-  const std::string lanes = task.macro("LANES"), vec = task.macro("VECTOR"), items = task.macro("ITEMS");
-  const std::string threads = columns ? fmt::format("(32 * {})", lanes) : fmt::format("({0} > 32 ? {0} : 128)", lanes);
-  const Expr block = columns ? Expr(32) * symbol("LANES")
-                             : Expr::make(Expr::Kind::select, {Expr::make(Expr::Kind::greater, {symbol("LANES"), Expr(32)}), symbol("LANES"), Expr(128)});
+  const std::string lanes = task.macro("LANES"), vec = task.macro("VECTOR"),
+                    items = task.macro("ITEMS");
+  const std::string threads =
+      columns ? fmt::format("(32 * {})", lanes) : fmt::format("({0} > 32 ? {0} : 128)", lanes);
+  const Expr block = columns
+                         ? Expr(32) * symbol("LANES")
+                         : Expr::make(Expr::Kind::select,
+                                      {Expr::make(Expr::Kind::greater, {symbol("LANES"), Expr(32)}),
+                                       symbol("LANES"), Expr(128)});
   const Expr grid = ceil_div(rows, columns ? Expr(32) : floor_div(block, symbol("LANES")));
-  const auto launch = [&](const std::string& name, std::vector<Expr> blocks, const Expr& size, const Signature& s) {
+  const auto launch = [&](const std::string& name, std::vector<Expr> blocks, const Expr& size,
+                          const Signature& s) {
     kernel::Launch l;
     l.kernel = name;
     l.grid = std::move(blocks);
@@ -417,10 +474,12 @@ Result<GroupCode> write_row(const GroupTask& task) {
   const std::string g = fmt::format("G{}", task.index);
   if (!split) {
     const std::string name = task.kernel_name();
-    code.text = policy + fmt::format(
-        "extern \"C\" __global__ void __launch_bounds__({0})\n{1}({2}) {{\n"
-        "  row_kernel<{0}, {3}, {4}, {5}, {6}>({7}{{{8}}}, {9}, {10});\n}}\n",
-        threads, name, signature.parameters(), lanes, vec, items, columns ? "true" : "false", g, signature.names(), rows_text, length_text);
+    code.text =
+        policy + fmt::format(
+                     "extern \"C\" __global__ void __launch_bounds__({0})\n{1}({2}) {{\n"
+                     "  row_kernel<{0}, {3}, {4}, {5}, {6}>({7}{{{8}}}, {9}, {10});\n}}\n",
+                     threads, name, signature.parameters(), lanes, vec, items,
+                     columns ? "true" : "false", g, signature.names(), rows_text, length_text);
     launch(name, {grid}, block, signature);
     return code;
   }
@@ -429,11 +488,12 @@ Result<GroupCode> write_row(const GroupTask& task) {
   with_partial.add_pointer(g + "::Acc0", "partial", buffer, false);
   const std::string first = task.kernel_name("partial"), second = task.kernel_name("combine");
   code.text = policy + fmt::format(
-      "extern \"C\" __global__ void __launch_bounds__({0})\n{1}({2}) {{\n"
-      "  row_partial<{0}, {3}, {4}>({5}{{{6}}}, {7}, {8}, partial);\n}}\n\n"
-      "extern \"C\" __global__ void __launch_bounds__(128)\n{9}({2}) {{\n"
-      "  row_combine<128>({5}{{{6}}}, {7}, {10}, partial);\n}}\n",
-      threads, first, with_partial.parameters(), lanes, vec, g, signature.names(), rows_text, length_text, second, parts);
+                           "extern \"C\" __global__ void __launch_bounds__({0})\n{1}({2}) {{\n"
+                           "  row_partial<{0}, {3}, {4}>({5}{{{6}}}, {7}, {8}, partial);\n}}\n\n"
+                           "extern \"C\" __global__ void __launch_bounds__(128)\n{9}({2}) {{\n"
+                           "  row_combine<128>({5}{{{6}}}, {7}, {10}, partial);\n}}\n",
+                           threads, first, with_partial.parameters(), lanes, vec, g,
+                           signature.names(), rows_text, length_text, second, parts);
   kernel::Buffer workspace;
   workspace.name = buffer;
   workspace.dtype = op::DType::u8;

@@ -1,8 +1,9 @@
-// The first reduction of the group gives rows (its parallel axes) and the domain of a row (its reduced axes); every
-// other reduction must have the same extents. A map is over rows when its extents are those of the rows, and over
-// points otherwise. A stored map over points needs its own axes as functions of rows and points: they are solved from the
-// indices at which it reads statistics (axis or axis / E), or at which a reduction reads it, and the rest by extent, in order.
-// Axes of extent 1 are left out everywhere, so keepdim makes no difference.
+// The first reduction of the group gives rows (its parallel axes) and the domain of a row (its
+// reduced axes); every other reduction must have the same extents. A map is over rows when its
+// extents are those of the rows, and over points otherwise. A stored map over points needs its own
+// axes as functions of rows and points: they are solved from the indices at which it reads
+// statistics (axis or axis / E), or at which a reduction reads it, and the rest by extent, in
+// order. Axes of extent 1 are left out everywhere, so keepdim makes no difference.
 #include "coder/row_match.hpp"
 
 #include <fmt/format.h>
@@ -21,7 +22,9 @@ struct Matcher {
   RowShape shape;
   std::map<int, int> level;  // passes that must be done before a tensor is known at a point
 
-  const op::Primitive& at(int p) const { return scope.lowering->primitives[static_cast<std::size_t>(p)]; }
+  const op::Primitive& at(int p) const {
+    return scope.lowering->primitives[static_cast<std::size_t>(p)];
+  }
   std::vector<const op::Axis*> open(const std::vector<op::Axis>& axes) const {
     std::vector<const op::Axis*> list;
     for (const auto& a : axes)
@@ -34,14 +37,17 @@ struct Matcher {
       if (!scope.math.equal(axes[k]->extent, scope.math.extent(vars[k]))) return false;
     return true;
   }
-  std::vector<Expr> over(const std::vector<op::Axis>& axes, const std::vector<std::string>& vars) const {
+  std::vector<Expr> over(const std::vector<op::Axis>& axes,
+                         const std::vector<std::string>& vars) const {
     std::vector<Expr> list;
     std::size_t next = 0;
-    for (const auto& a : axes) list.push_back(a.extent.is_constant(1) ? Expr(0) : Expr::symbol(vars[next++]));
+    for (const auto& a : axes)
+      list.push_back(a.extent.is_constant(1) ? Expr(0) : Expr::symbol(vars[next++]));
     return list;
   }
 
-  // Indices at which tensor `t`, at its own axes given by `self`, reads tensors for which `wanted` holds, through maps.
+  // Indices at which tensor `t`, at its own axes given by `self`, reads tensors for which `wanted`
+  // holds, through maps.
   void demands(int t, const std::vector<Expr>& self, const std::function<bool(int)>& wanted,
                std::vector<std::pair<int, std::vector<Expr>>>& out) const {
     const auto& p = scope.producer(t);
@@ -55,8 +61,10 @@ struct Matcher {
       if (!scope.inside.count(s.tensor())) return;
       std::vector<Expr> index;
       for (const auto& e : s.at()) index.push_back(scope.math.simplify(e.substitute(axes)));
-      if (wanted(s.tensor())) out.emplace_back(s.tensor(), index);
-      else if (scope.producer(s.tensor()).reduced.empty()) demands(s.tensor(), index, wanted, out);
+      if (wanted(s.tensor()))
+        out.emplace_back(s.tensor(), index);
+      else if (scope.producer(s.tensor()).reduced.empty())
+        demands(s.tensor(), index, wanted, out);
     });
   }
 
@@ -85,8 +93,10 @@ bool Matcher::complete(int t, const std::vector<std::optional<Expr>>& found) {
       extent = extent * scope.math.extent(s);
     }
     if (!scope.math.equal(extent, p.parallel[k].extent)) {
-      // C / G * G is C by the operator's own rules, which no expression knows: the stated sizes decide.
-      const auto a = extent.evaluate(scope.lowering->dims), b = p.parallel[k].extent.evaluate(scope.lowering->dims);
+      // C / G * G is C by the operator's own rules, which no expression knows: the stated sizes
+      // decide.
+      const auto a = extent.evaluate(scope.lowering->dims),
+                 b = p.parallel[k].extent.evaluate(scope.lowering->dims);
       if (found[k]->kind() == Expr::Kind::symbol || !a || !b || *a != *b) return false;
     }
     at.push_back(*found[k]);
@@ -102,7 +112,8 @@ bool Matcher::solve_from_reader(int t) {
   for (const auto& pass : shape.passes)
     for (int r : pass) {
       std::vector<std::pair<int, std::vector<Expr>>> found;
-      demands(r, shape.at.at(r), [&](int x) { return x == t; }, found);
+      demands(
+          r, shape.at.at(r), [&](int x) { return x == t; }, found);
       for (const auto& [tensor, index] : found) {
         std::vector<std::optional<Expr>> axes(p.parallel.size());
         for (std::size_t k = 0; k < index.size(); ++k)
@@ -125,7 +136,8 @@ bool Matcher::solve(int t) {
     self.push_back(Expr::symbol(name));
   }
   std::vector<std::pair<int, std::vector<Expr>>> found;
-  demands(t, self, [&](int x) { return shape.is_statistic(x); }, found);
+  demands(
+      t, self, [&](int x) { return shape.is_statistic(x); }, found);
   std::vector<std::optional<Expr>> axes(p.parallel.size());
   std::set<std::string> used;
   const auto take_col = [&](const Expr& extent) -> std::optional<std::string> {
@@ -145,7 +157,8 @@ bool Matcher::solve(int t) {
         auto& axis = axes[axis_of[e.name()]];
         if (!axis) axis = place[k];
         used.insert(place[k].name());
-      } else if (e.kind() == Expr::Kind::div && e.args()[0].kind() == Expr::Kind::symbol && axis_of.count(e.args()[0].name())) {
+      } else if (e.kind() == Expr::Kind::div && e.args()[0].kind() == Expr::Kind::symbol &&
+                 axis_of.count(e.args()[0].name())) {
         auto& axis = axes[axis_of[e.args()[0].name()]];
         if (axis) continue;
         auto col = take_col(e.args()[1]);
@@ -215,23 +228,30 @@ Result<RowShape> match_row(Scope& scope, const std::vector<int>& primitives) {
     int level = 0;
     bool reads_points = false;
     primitive.body.visit_loads([&](const op::Scalar& s) {
-      if (auto it = m.level.find(s.tensor()); it != m.level.end()) level = std::max(level, it->second);
+      if (auto it = m.level.find(s.tensor()); it != m.level.end())
+        level = std::max(level, it->second);
       reads_points |= points.count(s.tensor()) != 0;
     });
     if (!primitive.reduced.empty()) {
-      if (!m.same(m.open(primitive.parallel), shape.rows) || !m.same(m.open(primitive.reduced), shape.cols))
-        return bad_input(fmt::format("reduction {} runs over other rows than the first", primitive.origin));
+      if (!m.same(m.open(primitive.parallel), shape.rows) ||
+          !m.same(m.open(primitive.reduced), shape.cols))
+        return bad_input(
+            fmt::format("reduction {} runs over other rows than the first", primitive.origin));
       shape.at[t] = m.over(primitive.parallel, shape.rows);
-      shape.passes.resize(std::max<std::size_t>(shape.passes.size(), static_cast<std::size_t>(level) + 1));
+      shape.passes.resize(
+          std::max<std::size_t>(shape.passes.size(), static_cast<std::size_t>(level) + 1));
       shape.passes[static_cast<std::size_t>(level)].push_back(t);
       ++level;
     } else if (m.same(m.open(primitive.parallel), shape.rows) && !reads_points) {
       shape.at[t] = m.over(primitive.parallel, shape.rows);
       if (level == 0) {
-        if (std::find(scope.stored.begin(), scope.stored.end(), t) != scope.stored.end()) shape.row_maps.push_back(t);
-        else shape.at.erase(t);
+        if (std::find(scope.stored.begin(), scope.stored.end(), t) != scope.stored.end())
+          shape.row_maps.push_back(t);
+        else
+          shape.at.erase(t);
       } else {
-        shape.after.resize(std::max<std::size_t>(shape.after.size(), static_cast<std::size_t>(level)));
+        shape.after.resize(
+            std::max<std::size_t>(shape.after.size(), static_cast<std::size_t>(level)));
         shape.after[static_cast<std::size_t>(level) - 1].push_back(t);
       }
     } else {
@@ -255,7 +275,8 @@ Result<RowShape> match_row(Scope& scope, const std::vector<int>& primitives) {
     const int t = m.at(p).output;
     if (!shape.at.count(t)) continue;
     std::vector<std::pair<int, std::vector<Expr>>> found;
-    m.demands(t, shape.at.at(t), [&](int x) { return shape.is_statistic(x); }, found);
+    m.demands(
+        t, shape.at.at(t), [&](int x) { return shape.is_statistic(x); }, found);
     for (const auto& [stat, index] : found)
       for (std::size_t k = 0; k < index.size(); ++k)
         if (!scope.math.equal(index[k], shape.at.at(stat)[k]))

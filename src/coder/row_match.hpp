@@ -1,5 +1,5 @@
-// Recognises groups that a row kernel can compute: reductions over the same trailing domain of the same rows, and maps
-// before, between and after them.
+// Recognises groups that a row kernel can compute: reductions over the same trailing domain of the
+// same rows, and maps before, between and after them.
 #pragma once
 
 #include <map>
@@ -14,7 +14,8 @@ namespace mtmc::coder {
 struct RowShape {
   std::vector<std::string> rows;  // variables "_p0", ...: of the row
   std::vector<std::string> cols;  // "_c0", ...: inside the row
-  // Where a tensor of the group is computed, over rows (statistics) or rows and cols (stored points).
+  // Where a tensor of the group is computed, over rows (statistics) or rows and cols (stored
+  // points).
   std::map<int, std::vector<Expr>> at;
   std::vector<std::vector<int>> passes;  // reduced tensors of each pass
   std::vector<std::vector<int>> after;   // maps over rows alone that follow each pass

@@ -1,5 +1,6 @@
-// Bodies are trees; what occurs twice in one body is named once (compared by text, in bodies of up to 64
-// operations), and every tensor of the group at one index is named once, so chains of maps stay linear in size.
+// Bodies are trees; what occurs twice in one body is named once (compared by text, in bodies of up
+// to 64 operations), and every tensor of the group at one index is named once, so chains of maps
+// stay linear in size.
 #include "coder/scalar_cuda.hpp"
 
 #include <fmt/format.h>
@@ -14,7 +15,9 @@ using op::DType;
 using op::Function;
 using op::Scalar;
 
-bool is_arg(Combiner combiner) { return combiner == Combiner::argmax || combiner == Combiner::argmin; }
+bool is_arg(Combiner combiner) {
+  return combiner == Combiner::argmax || combiner == Combiner::argmin;
+}
 
 const op::Primitive& Scope::producer(int tensor) const {
   return lowering->primitives[static_cast<std::size_t>(lowering->producer(tensor))];
@@ -33,10 +36,12 @@ Expr Scope::offset(int tensor, const std::vector<Expr>& at) const {
 Scope make_scope(const op::Lowering& lowering, const std::vector<int>& primitives) {
   Scope scope;
   scope.lowering = &lowering;
-  for (int p : primitives) scope.inside.insert(lowering.primitives[static_cast<std::size_t>(p)].output);
+  for (int p : primitives)
+    scope.inside.insert(lowering.primitives[static_cast<std::size_t>(p)].output);
   std::set<int> reads;
   for (int p : primitives)
-    lowering.primitives[static_cast<std::size_t>(p)].body.visit_loads([&](const Scalar& s) { reads.insert(s.tensor()); });
+    lowering.primitives[static_cast<std::size_t>(p)].body.visit_loads(
+        [&](const Scalar& s) { reads.insert(s.tensor()); });
   std::set<std::string> taken;
   for (const auto& [name, value] : lowering.dims) taken.insert(c_name(name));
   const auto point = [&](int t) {
@@ -62,7 +67,8 @@ Scope make_scope(const op::Lowering& lowering, const std::vector<int>& primitive
   constexpr double kNarrow = double(1 << 30);
   for (const auto& t : lowering.tensors) {
     double elements = 1;
-    for (const auto& e : t.shape) elements *= static_cast<double>(e.evaluate(lowering.dims).value_or(0));
+    for (const auto& e : t.shape)
+      elements *= static_cast<double>(e.evaluate(lowering.dims).value_or(0));
     scope.wide_index |= elements > kNarrow;
   }
   return scope;
@@ -76,15 +82,20 @@ std::string Access::key() const {
 
 std::string Emitter::type_name(CType type) const {
   switch (type) {
-    case CType::boolean: return "bool";
-    case CType::integer: return "long long";
-    case CType::real: return scope_.real();
+    case CType::boolean:
+      return "bool";
+    case CType::integer:
+      return "long long";
+    case CType::real:
+      return scope_.real();
   }
   return {};
 }
 
 CType Emitter::type_of(int tensor) const {
-  return op::is_float(scope_.lowering->tensors[static_cast<std::size_t>(tensor)].dtype) ? CType::real : CType::integer;
+  return op::is_float(scope_.lowering->tensors[static_cast<std::size_t>(tensor)].dtype)
+             ? CType::real
+             : CType::integer;
 }
 
 void Emitter::statements(const std::string& lines) {
@@ -120,7 +131,8 @@ std::string Emitter::as(const CValue& value, CType type, int level) {
       text = fmt::format(fmt::runtime(value.level > 3 ? "{} != 0" : "({}) != 0"), text);
       mine = 3;
     } else {
-      text = fmt::format("({}){}", type_name(type), value.level >= 8 ? text : fmt::format("({})", text));
+      text = fmt::format("({}){}", type_name(type),
+                         value.level >= 8 ? text : fmt::format("({})", text));
       mine = 8;
     }
   }
@@ -128,9 +140,11 @@ std::string Emitter::as(const CValue& value, CType type, int level) {
 }
 
 CValue Emitter::named(const CValue& value, const std::string& hint) {
-  const bool simple = value.constant || std::all_of(value.text.begin(), value.text.end(), [](char c) {
-                        return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '[' || c == ']';
-                      });
+  const bool simple =
+      value.constant || std::all_of(value.text.begin(), value.text.end(), [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '[' ||
+               c == ']';
+      });
   if (simple) return value;
   const std::string name = fresh(hint);
   block_->line(fmt::format("const {} {} = {};", type_name(value.type), name, value.text));
@@ -144,10 +158,12 @@ CValue Emitter::access(const Access& access) {
   if (auto it = memo_.find(key); it != memo_.end()) return it->second;
   if (on_access) on_access(access);
   const auto& t = scope_.lowering->tensors[static_cast<std::size_t>(access.tensor)];
-  if (c_type(t.dtype).empty()) error_ = fmt::format("templates do not read {}", op::name_of(t.dtype));
+  if (c_type(t.dtype).empty())
+    error_ = fmt::format("templates do not read {}", op::name_of(t.dtype));
   const std::string& pointer = scope_.pointers.at(access.tensor);
   const std::string at = index(access.offset, 5);
-  CValue value{fmt::format("fetch({}{})", pointer, at == "0" ? "" : " + " + at), type_of(access.tensor), 9, std::nullopt};
+  CValue value{fmt::format("fetch({}{})", pointer, at == "0" ? "" : " + " + at),
+               type_of(access.tensor), 9, std::nullopt};
   if (access.guard) {
     CValue other{"", CType::integer, 9, access.otherwise};
     const std::string condition = index(*access.guard, 1);
@@ -157,7 +173,8 @@ CValue Emitter::access(const Access& access) {
   return memo_[key] = named(value, pointer + "_v");
 }
 
-CValue Emitter::tensor(int t, const std::vector<Expr>& raw, const std::optional<Expr>& guard, double otherwise) {
+CValue Emitter::tensor(int t, const std::vector<Expr>& raw, const std::optional<Expr>& guard,
+                       double otherwise) {
   std::vector<Expr> at;
   for (const auto& e : raw) at.push_back(scope_.math.simplify(e));
   std::optional<Expr> when;
@@ -193,8 +210,12 @@ CValue Emitter::tensor(int t, const std::vector<Expr>& raw, const std::optional<
   const std::string hint = c_name(scope_.lowering->tensors[static_cast<std::size_t>(t)].name);
   if (when) {
     CValue other{"", CType::integer, 9, otherwise};
-    const CType type = value->constant ? CType::real : value->type == CType::boolean ? CType::integer : value->type;
-    value = CValue{fmt::format("({}) ? {} : {}", index(*when, 1), as(*value, type, 1), as(other, type, 1)), type, 0, std::nullopt};
+    const CType type = value->constant                 ? CType::real
+                       : value->type == CType::boolean ? CType::integer
+                                                       : value->type;
+    value = CValue{
+        fmt::format("({}) ? {} : {}", index(*when, 1), as(*value, type, 1), as(other, type, 1)),
+        type, 0, std::nullopt};
   }
   return memo_[key] = named(*value, hint + (scope_.pointers.count(t) ? "_v" : ""));
 }
@@ -212,7 +233,9 @@ CValue Emitter::load(const Scalar& s, const AxisMap& axes, const std::optional<E
 
 namespace {
 void count(const Scalar& s, std::map<std::string, int>& repeats) {
-  if (s.kind() == Scalar::Kind::constant || s.kind() == Scalar::Kind::index || s.kind() == Scalar::Kind::load) return;
+  if (s.kind() == Scalar::Kind::constant || s.kind() == Scalar::Kind::index ||
+      s.kind() == Scalar::Kind::load)
+    return;
   if (repeats[s.text()]++ > 0) return;
   for (const auto& a : s.args()) count(a, repeats);
 }
@@ -226,19 +249,23 @@ CValue Emitter::body(const Scalar& scalar, const AxisMap& axes, const std::optio
 }
 
 CValue Emitter::walk(const Scalar& s, const AxisMap& axes, const std::optional<Expr>& guard,
-                     const std::map<std::string, int>& repeats, std::map<std::string, CValue>& shared) {
+                     const std::map<std::string, int>& repeats,
+                     std::map<std::string, CValue>& shared) {
   switch (s.kind()) {
     case Scalar::Kind::constant: {
       const bool whole = std::trunc(s.value()) == s.value() && std::fabs(s.value()) < 1e15;
-      return {real_literal(s.value(), scope_.wide_real), whole ? CType::integer : CType::real, 9, s.value()};
+      return {real_literal(s.value(), scope_.wide_real), whole ? CType::integer : CType::real, 9,
+              s.value()};
     }
     case Scalar::Kind::index: {
       Expr e = scope_.math.simplify(s.at()[0].substitute(axes));
       if (e.is_constant()) return {"", CType::integer, 9, static_cast<double>(e.value())};
       return {fmt::format("(long long){}", index(e, 8)), CType::integer, 8, std::nullopt};
     }
-    case Scalar::Kind::load: return load(s, axes, guard);
-    default: break;
+    case Scalar::Kind::load:
+      return load(s, axes, guard);
+    default:
+      break;
   }
   std::string key;
   if (!repeats.empty()) {
@@ -258,19 +285,25 @@ CType joined(const CValue& a, const CValue& b) {
   return a.type == CType::real || b.type == CType::real ? CType::real : CType::integer;
 }
 bool both_whole(const std::vector<CValue>& args) {
-  return std::all_of(args.begin(), args.end(), [](const CValue& a) { return a.type != CType::real; });
+  return std::all_of(args.begin(), args.end(),
+                     [](const CValue& a) { return a.type != CType::real; });
 }
 }  // namespace
 
 CValue Emitter::call(const Scalar& s, const std::vector<CValue>& args) {
   const bool wide = scope_.wide_real;
-  const auto real = [&](int i, int level = 0) { return as(args[static_cast<std::size_t>(i)], CType::real, level); };
+  const auto real = [&](int i, int level = 0) {
+    return as(args[static_cast<std::size_t>(i)], CType::real, level);
+  };
   const auto function = [&](const std::string& name) {
     std::string text = name + "(";
-    for (std::size_t i = 0; i < args.size(); ++i) text += (i ? ", " : "") + real(static_cast<int>(i));
+    for (std::size_t i = 0; i < args.size(); ++i)
+      text += (i ? ", " : "") + real(static_cast<int>(i));
     return CValue{text + ")", CType::real, 9, std::nullopt};
   };
-  const auto library = [&](const char* name) { return function(std::string(name) + (wide ? "" : "f")); };
+  const auto library = [&](const char* name) {
+    return function(std::string(name) + (wide ? "" : "f"));
+  };
   // Overloaded on float, double and long long.
   const auto overloaded = [&](const char* name) {
     const CType type = both_whole(args) ? CType::integer : CType::real;
@@ -283,12 +316,15 @@ CValue Emitter::call(const Scalar& s, const std::vector<CValue>& args) {
     return CValue{text + ")", type, 9, std::nullopt};
   };
   const auto binary = [&](const char* spelling, int level, CType type, CType result) {
-    return CValue{fmt::format("{} {} {}", as(args[0], type, level), spelling, as(args[1], type, level + 1)), result, level, std::nullopt};
+    return CValue{
+        fmt::format("{} {} {}", as(args[0], type, level), spelling, as(args[1], type, level + 1)),
+        result, level, std::nullopt};
   };
   const auto arithmetic = [&](const char* spelling, int level) {
     const CType type = joined(args[0], args[1]);
     CValue value = binary(spelling, level, type, type);
-    if (type == CType::integer && args[0].constant && args[1].constant) value = binary(spelling, level, CType::real, CType::real);
+    if (type == CType::integer && args[0].constant && args[1].constant)
+      value = binary(spelling, level, CType::real, CType::real);
     return value;
   };
   const auto compare = [&](const char* spelling, int level) {
@@ -296,20 +332,38 @@ CValue Emitter::call(const Scalar& s, const std::vector<CValue>& args) {
   };
   if (s.kind() == Scalar::Kind::select) {
     CType type = joined(args[1], args[2]);
-    return {fmt::format("{} ? {} : {}", as(args[0], CType::boolean, 1), as(args[1], type, 1), as(args[2], type, 1)), type, 0, std::nullopt};
+    return {fmt::format("{} ? {} : {}", as(args[0], CType::boolean, 1), as(args[1], type, 1),
+                        as(args[2], type, 1)),
+            type, 0, std::nullopt};
   }
   if (s.kind() == Scalar::Kind::cast) {
     switch (s.dtype()) {
-      case DType::f64: return {real(0), CType::real, 0, std::nullopt};
-      case DType::f32: return {wide ? fmt::format("(double)(float){}", real(0, 9)) : real(0), CType::real, 0, std::nullopt};
-      case DType::f16: case DType::bf16:
-        return {fmt::format("({})(float){}((float){})", scope_.real(), op::name_of(s.dtype()), real(0, 9)), CType::real, 8, std::nullopt};
-      case DType::i64: return {as(args[0], CType::integer, 0), CType::integer, 0, std::nullopt};
-      case DType::i32: return {fmt::format("(long long)(int){}", as(args[0], CType::integer, 9)), CType::integer, 8, std::nullopt};
-      case DType::i8: return {fmt::format("(long long)(signed char){}", as(args[0], CType::integer, 9)), CType::integer, 8, std::nullopt};
-      case DType::u8: return {fmt::format("(long long)(unsigned char){}", as(args[0], CType::integer, 9)), CType::integer, 8, std::nullopt};
-      case DType::boolean: return {as(args[0], CType::boolean, 0), CType::boolean, 0, std::nullopt};
-      default: error_ = fmt::format("templates do not round to {}", op::name_of(s.dtype())); return args[0];
+      case DType::f64:
+        return {real(0), CType::real, 0, std::nullopt};
+      case DType::f32:
+        return {wide ? fmt::format("(double)(float){}", real(0, 9)) : real(0), CType::real, 0,
+                std::nullopt};
+      case DType::f16:
+      case DType::bf16:
+        return {fmt::format("({})(float){}((float){})", scope_.real(), op::name_of(s.dtype()),
+                            real(0, 9)),
+                CType::real, 8, std::nullopt};
+      case DType::i64:
+        return {as(args[0], CType::integer, 0), CType::integer, 0, std::nullopt};
+      case DType::i32:
+        return {fmt::format("(long long)(int){}", as(args[0], CType::integer, 9)), CType::integer,
+                8, std::nullopt};
+      case DType::i8:
+        return {fmt::format("(long long)(signed char){}", as(args[0], CType::integer, 9)),
+                CType::integer, 8, std::nullopt};
+      case DType::u8:
+        return {fmt::format("(long long)(unsigned char){}", as(args[0], CType::integer, 9)),
+                CType::integer, 8, std::nullopt};
+      case DType::boolean:
+        return {as(args[0], CType::boolean, 0), CType::boolean, 0, std::nullopt};
+      default:
+        error_ = fmt::format("templates do not round to {}", op::name_of(s.dtype()));
+        return args[0];
     }
   }
   switch (s.function()) {
@@ -317,35 +371,61 @@ CValue Emitter::call(const Scalar& s, const std::vector<CValue>& args) {
       const CType type = args[0].type == CType::real ? CType::real : CType::integer;
       return {fmt::format("-{}", as(args[0], type, 8)), type, 7, std::nullopt};
     }
-    case Function::abs: return overloaded("abs_of");
-    case Function::sign: return overloaded("sign_of");
-    case Function::exp: return library("exp");
-    case Function::log: return library("log");
-    case Function::log1p: return library("log1p");
-    case Function::expm1: return library("expm1");
-    case Function::sqrt: return library("sqrt");
-    case Function::rsqrt: return library("rsqrt");
-    case Function::reciprocal: return {fmt::format("{} / {}", real_literal(1, wide), real(0, 7)), CType::real, 6, std::nullopt};
-    case Function::sin: return library("sin");
-    case Function::cos: return library("cos");
-    case Function::tanh: return library("tanh");
-    case Function::erf: return library("erf");
-    case Function::floor: case Function::ceil: case Function::round: case Function::trunc:
+    case Function::abs:
+      return overloaded("abs_of");
+    case Function::sign:
+      return overloaded("sign_of");
+    case Function::exp:
+      return library("exp");
+    case Function::log:
+      return library("log");
+    case Function::log1p:
+      return library("log1p");
+    case Function::expm1:
+      return library("expm1");
+    case Function::sqrt:
+      return library("sqrt");
+    case Function::rsqrt:
+      return library("rsqrt");
+    case Function::reciprocal:
+      return {fmt::format("{} / {}", real_literal(1, wide), real(0, 7)), CType::real, 6,
+              std::nullopt};
+    case Function::sin:
+      return library("sin");
+    case Function::cos:
+      return library("cos");
+    case Function::tanh:
+      return library("tanh");
+    case Function::erf:
+      return library("erf");
+    case Function::floor:
+    case Function::ceil:
+    case Function::round:
+    case Function::trunc:
       if (args[0].type != CType::real) return args[0];
-      return library(s.function() == Function::floor ? "floor" : s.function() == Function::ceil ? "ceil"
-                     : s.function() == Function::round ? "rint" : "trunc");
-    case Function::logical_not: return {fmt::format("!{}", as(args[0], CType::boolean, 8)), CType::boolean, 7, std::nullopt};
+      return library(s.function() == Function::floor   ? "floor"
+                     : s.function() == Function::ceil  ? "ceil"
+                     : s.function() == Function::round ? "rint"
+                                                       : "trunc");
+    case Function::logical_not:
+      return {fmt::format("!{}", as(args[0], CType::boolean, 8)), CType::boolean, 7, std::nullopt};
     case Function::is_nan: {
       if (args[0].type != CType::real) return {"false", CType::boolean, 9, std::nullopt};
       const CValue x = named(args[0], "u");
       return {fmt::format("{0} != {0}", as(x, CType::real, 4)), CType::boolean, 3, std::nullopt};
     }
-    case Function::add: return arithmetic("+", 5);
-    case Function::sub: return arithmetic("-", 5);
-    case Function::mul: return arithmetic("*", 6);
-    case Function::div: return binary("/", 6, CType::real, CType::real);
-    case Function::floor_div: return overloaded("floor_div_of");
-    case Function::mod: return overloaded("mod_of");
+    case Function::add:
+      return arithmetic("+", 5);
+    case Function::sub:
+      return arithmetic("-", 5);
+    case Function::mul:
+      return arithmetic("*", 6);
+    case Function::div:
+      return binary("/", 6, CType::real, CType::real);
+    case Function::floor_div:
+      return overloaded("floor_div_of");
+    case Function::mod:
+      return overloaded("mod_of");
     case Function::pow: {
       const auto c = args[1].constant;
       if (c && *c == 1) return {real(0), CType::real, 0, std::nullopt};
@@ -356,16 +436,26 @@ CValue Emitter::call(const Scalar& s, const std::vector<CValue>& args) {
       }
       return library("pow");
     }
-    case Function::max: return overloaded("max_of");
-    case Function::min: return overloaded("min_of");
-    case Function::equal: return compare("==", 3);
-    case Function::not_equal: return compare("!=", 3);
-    case Function::less: return compare("<", 4);
-    case Function::less_equal: return compare("<=", 4);
-    case Function::greater: return compare(">", 4);
-    case Function::greater_equal: return compare(">=", 4);
-    case Function::logical_and: return binary("&&", 2, CType::boolean, CType::boolean);
-    case Function::logical_or: return binary("||", 1, CType::boolean, CType::boolean);
+    case Function::max:
+      return overloaded("max_of");
+    case Function::min:
+      return overloaded("min_of");
+    case Function::equal:
+      return compare("==", 3);
+    case Function::not_equal:
+      return compare("!=", 3);
+    case Function::less:
+      return compare("<", 4);
+    case Function::less_equal:
+      return compare("<=", 4);
+    case Function::greater:
+      return compare(">", 4);
+    case Function::greater_equal:
+      return compare(">=", 4);
+    case Function::logical_and:
+      return binary("&&", 2, CType::boolean, CType::boolean);
+    case Function::logical_or:
+      return binary("||", 1, CType::boolean, CType::boolean);
   }
   return args[0];
 }
@@ -382,7 +472,8 @@ AxisMap join_axes(Scope& scope, std::vector<std::string>& vars, std::vector<Expr
     const Expr extent = scope.math.extent(inner);
     const std::string joined = outer + inner;
     scope.math.add_variable(joined, scope.math.simplify(scope.math.extent(outer) * extent));
-    const AxisMap map = {{outer, floor_div(Expr::symbol(joined), extent)}, {inner, mod(Expr::symbol(joined), extent)}};
+    const AxisMap map = {{outer, floor_div(Expr::symbol(joined), extent)},
+                         {inner, mod(Expr::symbol(joined), extent)}};
     std::vector<Expr> next;
     bool linear = true;
     for (const auto& f : forms) {
@@ -401,24 +492,34 @@ AxisMap join_axes(Scope& scope, std::vector<std::string>& vars, std::vector<Expr
 std::string identity_literal(Combiner combiner, CType type, bool wide) {
   const bool low = combiner == Combiner::max || combiner == Combiner::argmax;
   switch (combiner) {
-    case Combiner::prod: return type == CType::real ? real_literal(1, wide) : "1";
-    case Combiner::max: case Combiner::min: case Combiner::argmax: case Combiner::argmin:
+    case Combiner::prod:
+      return type == CType::real ? real_literal(1, wide) : "1";
+    case Combiner::max:
+    case Combiner::min:
+    case Combiner::argmax:
+    case Combiner::argmin:
       if (type == CType::real) return low ? "-INFINITY" : "INFINITY";
       return low ? "(-9223372036854775807ll - 1)" : "9223372036854775807ll";
-    default: return type == CType::real ? real_literal(0, wide) : "0";
+    default:
+      return type == CType::real ? real_literal(0, wide) : "0";
   }
 }
 
 std::string combine_statement(Combiner combiner, const std::string& acc, const std::string& value) {
   switch (combiner) {
-    case Combiner::prod: return fmt::format("{} *= {};", acc, value);
-    case Combiner::max: return fmt::format("{0} = max_of({0}, {1});", acc, value);
-    case Combiner::min: return fmt::format("{0} = min_of({0}, {1});", acc, value);
-    default: return fmt::format("{} += {};", acc, value);
+    case Combiner::prod:
+      return fmt::format("{} *= {};", acc, value);
+    case Combiner::max:
+      return fmt::format("{0} = max_of({0}, {1});", acc, value);
+    case Combiner::min:
+      return fmt::format("{0} = min_of({0}, {1});", acc, value);
+    default:
+      return fmt::format("{} += {};", acc, value);
   }
 }
 
-CValue Emitter::reduction(const op::Primitive& p, const std::vector<Expr>& at, const std::optional<Expr>& guard) {
+CValue Emitter::reduction(const op::Primitive& p, const std::vector<Expr>& at,
+                          const std::optional<Expr>& guard) {
   AxisMap axes;
   for (std::size_t k = 0; k < p.parallel.size(); ++k) axes[p.parallel[k].name] = at[k];
   ++reductions_;
@@ -426,7 +527,8 @@ CValue Emitter::reduction(const op::Primitive& p, const std::vector<Expr>& at, c
   CType type = arg ? CType::real : type_of(p.output);
   if (arg) p.body.visit_loads([&](const Scalar& s) { type = type_of(s.tensor()); });
   const std::string acc = fresh("acc"), best = arg ? fresh("best") : "";
-  block_->line(fmt::format("{} {} = {};", type_name(type), arg ? best : acc, identity_literal(p.combiner, type, scope_.wide_real)));
+  block_->line(fmt::format("{} {} = {};", type_name(type), arg ? best : acc,
+                           identity_literal(p.combiner, type, scope_.wide_real)));
   if (arg) block_->line(fmt::format("long long {} = 0;", acc));
   // What is named inside the loops is not there after them.
   const auto outer = memo_;
@@ -444,10 +546,13 @@ CValue Emitter::reduction(const op::Primitive& p, const std::vector<Expr>& at, c
     const CValue x = named({as(value, type), type, 0, std::nullopt}, "x");
     const char* better = p.combiner == Combiner::argmax ? ">" : "<";
     std::string condition = fmt::format("{} {} {}", x.text, better, best);
-    if (type == CType::real) condition += fmt::format(" || ({0} != {0} && {1} == {1})", x.text, best);
-    block_->line(fmt::format("if ({}) {} = {}, {} = {};", condition, best, x.text, acc, index(scope_.math.simplify(position), 1)));
+    if (type == CType::real)
+      condition += fmt::format(" || ({0} != {0} && {1} == {1})", x.text, best);
+    block_->line(fmt::format("if ({}) {} = {}, {} = {};", condition, best, x.text, acc,
+                             index(scope_.math.simplify(position), 1)));
   } else {
-    block_->line(combine_statement(p.combiner, acc, as(value, type, p.combiner == Combiner::prod ? 7 : 0)));
+    block_->line(
+        combine_statement(p.combiner, acc, as(value, type, p.combiner == Combiner::prod ? 7 : 0)));
   }
   for (std::size_t k = 0; k < p.reduced.size(); ++k) block_->close();
   memo_ = outer;

@@ -1,13 +1,14 @@
-// Actions on schedules: what each step of the template coder's vocabulary changes, and where it is legal.
+// Actions on schedules: what each step of the template coder's vocabulary changes, and where it is
+// legal.
 //
 //   fuse        part "g0+g1" or "*"   groups become one where one of the styles can write them
-//   tile        part "g0"             a reduction gets a block (row) or shared-memory tiles (matmul) to work in
-//   vectorize   part "g0" vector=N    neighbours in one access
-//   stage       part "g0"             rows stay in registers; matmul tiles are double buffered
-//   reorder     part "g0"             row: neighbouring threads take neighbouring rows; matmul: grouped blocks
-//   split       part "g0" ways=N      a reduction in two launches through a workspace
-//   tensorize   part "g0"             matmul: mma.sync on f16 or bf16 operands, f32 sums
-//   persist     part "g0"             a grid-stride loop over a fixed number of blocks
+//   tile        part "g0"             a reduction gets a block (row) or shared-memory tiles
+//   (matmul) to work in vectorize   part "g0" vector=N    neighbours in one access stage       part
+//   "g0"             rows stay in registers; matmul tiles are double buffered reorder     part "g0"
+//   row: neighbouring threads take neighbouring rows; matmul: grouped blocks split       part "g0"
+//   ways=N      a reduction in two launches through a workspace tensorize   part "g0" matmul:
+//   mma.sync on f16 or bf16 operands, f32 sums persist     part "g0"             a grid-stride loop
+//   over a fixed number of blocks
 // A group is legal when its style's writer can write it, so legality and code cannot disagree.
 #pragma once
 
@@ -27,9 +28,12 @@ struct ScheduleTask {
 };
 
 // The schedule after a step; a bad_input error says why the step does not apply.
-Result<kernel::Schedule> transform(const ScheduleTask& task, const kernel::Schedule& schedule, const kernel::Step& step);
+Result<kernel::Schedule> transform(const ScheduleTask& task, const kernel::Schedule& schedule,
+                                   const kernel::Step& step);
 
-// All steps that transform accepts and that change the schedule, with options and a prior of their gain.
-std::vector<kernel::Step> admissible_steps(const ScheduleTask& task, const kernel::Schedule& schedule);
+// All steps that transform accepts and that change the schedule, with options and a prior of their
+// gain.
+std::vector<kernel::Step> admissible_steps(const ScheduleTask& task,
+                                           const kernel::Schedule& schedule);
 
 }  // namespace mtmc::coder

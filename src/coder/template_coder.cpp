@@ -14,21 +14,27 @@ class TemplateCoder final : public Coder {
   std::string name() const override { return "template"; }
 
   Result<Answer> start(const Task& task) override {
-    auto candidate = assemble(task.region.op, task.lowering, naive_schedule(task.lowering), &task.device);
+    auto candidate =
+        assemble(task.region.op, task.lowering, naive_schedule(task.lowering), &task.device);
     if (!candidate) return Answer(Refusal{candidate.error().message});
     return Answer(std::move(*candidate));
   }
 
-  std::vector<kernel::Step> admissible(const Task& task, const kernel::Candidate& candidate) override {
+  std::vector<kernel::Step> admissible(const Task& task,
+                                       const kernel::Candidate& candidate) override {
     if (!candidate.schedule || !fits(task, *candidate.schedule)) return {};
     return admissible_steps({task.lowering, &task.device}, *candidate.schedule);
   }
 
-  Result<Answer> apply(const Task& task, const kernel::Candidate& candidate, const kernel::Step& step, const Feedback*) override {
-    if (!candidate.schedule) return Answer(Refusal{"the candidate has no schedule; templates cannot change free text"});
-    if (!fits(task, *candidate.schedule)) return Answer(Refusal{"the candidate's schedule is of another region"});
+  Result<Answer> apply(const Task& task, const kernel::Candidate& candidate,
+                       const kernel::Step& step, const Feedback*) override {
+    if (!candidate.schedule)
+      return Answer(Refusal{"the candidate has no schedule; templates cannot change free text"});
+    if (!fits(task, *candidate.schedule))
+      return Answer(Refusal{"the candidate's schedule is of another region"});
     auto schedule = transform({task.lowering, &task.device}, *candidate.schedule, step);
-    if (!schedule) return Answer(Refusal{fmt::format("{}: {}", step.key(), schedule.error().message)});
+    if (!schedule)
+      return Answer(Refusal{fmt::format("{}: {}", step.key(), schedule.error().message)});
     auto next = assemble(task.region.op, task.lowering, *schedule, &task.device);
     if (!next) return Answer(Refusal{fmt::format("{}: {}", step.key(), next.error().message)});
     return Answer(std::move(*next));

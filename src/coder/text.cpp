@@ -1,5 +1,6 @@
-// Spelling CUDA. Division and modulo of index expressions are C's own where both operands are proven not negative,
-// and index_div / index_mod (templates/tile/math.cuh) elsewhere, because C rounds towards zero.
+// Spelling CUDA. Division and modulo of index expressions are C's own where both operands are
+// proven not negative, and index_div / index_mod (templates/tile/math.cuh) elsewhere, because C
+// rounds towards zero.
 #include "coder/text.hpp"
 
 #include <fmt/format.h>
@@ -25,15 +26,20 @@ void Block::append(const Block& other) { text_ += other.text_; }
 
 std::string c_name(const std::string& name) {
   static const std::set<std::string> reserved = {
-      "auto", "bool", "break", "case", "char", "class", "const", "continue", "default", "do", "double", "else", "enum",
-      "extern", "float", "for", "goto", "if", "int", "long", "new", "operator", "private", "register", "return", "short",
-      "signed", "sizeof", "static", "struct", "switch", "template", "this", "typedef", "union", "unsigned", "using",
-      "void", "volatile", "while", "f16", "bf16", "fetch", "put", "exp", "log", "sin", "cos", "floor", "ceil", "V",
-      "e", "v", "row", "item", "acc", "lane", "main", "and", "or", "not", "xor", "true", "false"};
+      "auto",    "bool",    "break",  "case",     "char",   "class",    "const",    "continue",
+      "default", "do",      "double", "else",     "enum",   "extern",   "float",    "for",
+      "goto",    "if",      "int",    "long",     "new",    "operator", "private",  "register",
+      "return",  "short",   "signed", "sizeof",   "static", "struct",   "switch",   "template",
+      "this",    "typedef", "union",  "unsigned", "using",  "void",     "volatile", "while",
+      "f16",     "bf16",    "fetch",  "put",      "exp",    "log",      "sin",      "cos",
+      "floor",   "ceil",    "V",      "e",        "v",      "row",      "item",     "acc",
+      "lane",    "main",    "and",    "or",       "not",    "xor",      "true",     "false"};
   std::string out;
   for (char c : name)
-    if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_') out += c;
-    else out += '_';
+    if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_')
+      out += c;
+    else
+      out += '_';
   while (!out.empty() && out[0] == '_') out.erase(0, 1);
   if (out.empty() || (out[0] >= '0' && out[0] <= '9')) out = "n" + out;
   if (reserved.count(out)) out += "_";
@@ -42,15 +48,25 @@ std::string c_name(const std::string& name) {
 
 std::string c_type(op::DType dtype) {
   switch (dtype) {
-    case op::DType::f64: return "double";
-    case op::DType::f32: return "float";
-    case op::DType::f16: return "f16";
-    case op::DType::bf16: return "bf16";
-    case op::DType::i64: return "long long";
-    case op::DType::i32: return "int";
-    case op::DType::i8: return "signed char";
-    case op::DType::u8: case op::DType::boolean: return "unsigned char";
-    default: return "";
+    case op::DType::f64:
+      return "double";
+    case op::DType::f32:
+      return "float";
+    case op::DType::f16:
+      return "f16";
+    case op::DType::bf16:
+      return "bf16";
+    case op::DType::i64:
+      return "long long";
+    case op::DType::i32:
+      return "int";
+    case op::DType::i8:
+      return "signed char";
+    case op::DType::u8:
+    case op::DType::boolean:
+      return "unsigned char";
+    default:
+      return "";
   }
 }
 
@@ -69,7 +85,8 @@ std::string integer_literal(std::int64_t value) {
   return fmt::format("{}", value);
 }
 
-std::string c_expr(const Expr& e, const IndexMath& math, std::set<std::string>* used, const std::string& lane, int level) {
+std::string c_expr(const Expr& e, const IndexMath& math, std::set<std::string>* used,
+                   const std::string& lane, int level) {
   using Kind = Expr::Kind;
   const auto& a = e.args();
   const auto sub = [&](int i, int l) { return c_expr(a[i], math, used, lane, l); };
@@ -79,7 +96,8 @@ std::string c_expr(const Expr& e, const IndexMath& math, std::set<std::string>* 
   };
   const auto call = [&](const char* name) {
     std::string s = sub(0, 0);
-    for (std::size_t i = 1; i < a.size(); ++i) s = fmt::format("{}({}, {})", name, s, sub(static_cast<int>(i), 0));
+    for (std::size_t i = 1; i < a.size(); ++i)
+      s = fmt::format("{}({}, {})", name, s, sub(static_cast<int>(i), 0));
     return s;
   };
   const auto plain = [&] { return math.nonnegative(a[0]) && math.nonnegative(a[1]); };
@@ -90,33 +108,52 @@ std::string c_expr(const Expr& e, const IndexMath& math, std::set<std::string>* 
     }
     case Kind::symbol:
       if (used) used->insert(e.name());
-      if (e.name() == lane) return fmt::format(fmt::runtime(level > 5 ? "({} + v)" : "{} + v"), c_name(lane));
+      if (e.name() == lane)
+        return fmt::format(fmt::runtime(level > 5 ? "({} + v)" : "{} + v"), c_name(lane));
       return c_name(e.name());
-    case Kind::add: return binary("+", 5);
+    case Kind::add:
+      return binary("+", 5);
     case Kind::sub: {
       if (!a[0].is_constant(0)) return binary("-", 5);
       return fmt::format(fmt::runtime(level > 5 ? "(-{})" : "-{}"), sub(1, 7));
     }
-    case Kind::mul: return binary("*", 6);
-    case Kind::div: return plain() ? binary("/", 6) : call("index_div");
-    case Kind::mod: return plain() ? binary("%", 6) : call("index_mod");
+    case Kind::mul:
+      return binary("*", 6);
+    case Kind::div:
+      return plain() ? binary("/", 6) : call("index_div");
+    case Kind::mod:
+      return plain() ? binary("%", 6) : call("index_mod");
     case Kind::negate: {
       return fmt::format(fmt::runtime(level > 5 ? "(-{})" : "-{}"), sub(0, 7));
     }
-    case Kind::equal: return binary("==", 3);
-    case Kind::not_equal: return binary("!=", 3);
-    case Kind::less: return binary("<", 4);
-    case Kind::less_equal: return binary("<=", 4);
-    case Kind::greater: return binary(">", 4);
-    case Kind::greater_equal: return binary(">=", 4);
-    case Kind::logical_and: return binary("&&", 2);
-    case Kind::logical_or: return binary("||", 1);
-    case Kind::logical_not: return fmt::format("!({})", sub(0, 0));
-    case Kind::min: return call("index_min");
-    case Kind::max: return call("index_max");
-    case Kind::ceil_div: return c_expr(floor_div(a[0] + a[1] - Expr(1), a[1]), math, used, lane, level);
-    case Kind::align_up: return c_expr(ceil_div(a[0], a[1]) * a[1], math, used, lane, level);
-    case Kind::select: return fmt::format("({} ? {} : {})", sub(0, 1), sub(1, 1), sub(2, 1));
+    case Kind::equal:
+      return binary("==", 3);
+    case Kind::not_equal:
+      return binary("!=", 3);
+    case Kind::less:
+      return binary("<", 4);
+    case Kind::less_equal:
+      return binary("<=", 4);
+    case Kind::greater:
+      return binary(">", 4);
+    case Kind::greater_equal:
+      return binary(">=", 4);
+    case Kind::logical_and:
+      return binary("&&", 2);
+    case Kind::logical_or:
+      return binary("||", 1);
+    case Kind::logical_not:
+      return fmt::format("!({})", sub(0, 0));
+    case Kind::min:
+      return call("index_min");
+    case Kind::max:
+      return call("index_max");
+    case Kind::ceil_div:
+      return c_expr(floor_div(a[0] + a[1] - Expr(1), a[1]), math, used, lane, level);
+    case Kind::align_up:
+      return c_expr(ceil_div(a[0], a[1]) * a[1], math, used, lane, level);
+    case Kind::select:
+      return fmt::format("({} ? {} : {})", sub(0, 1), sub(1, 1), sub(2, 1));
   }
   return "0";
 }

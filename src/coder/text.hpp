@@ -29,15 +29,16 @@ class Block {
 
 // A C identifier from a name of the operator: "_i0" is i0, a keyword or library name gets a '_'.
 std::string c_name(const std::string& name);
-// The storage type's spelling: "float", "f16", "unsigned char" for bool. Empty for types that templates do not store.
+// The storage type's spelling: "float", "f16", "unsigned char" for bool. Empty for types that
+// templates do not store.
 std::string c_type(op::DType dtype);
 // A literal of a real type ("0.5f", "INFINITY") or an integer ("3", "5000000000ll").
 std::string real_literal(double value, bool wide);
 std::string integer_literal(std::int64_t value);
 
-// An index expression in C. Every symbol that occurs is added to `used`; `lane` names a variable that is spelled with the
-// lane number added ("(i1 + v)").
-std::string c_expr(const Expr& e, const IndexMath& math, std::set<std::string>* used, const std::string& lane = {},
-                   int level = 0);
+// An index expression in C. Every symbol that occurs is added to `used`; `lane` names a variable
+// that is spelled with the lane number added ("(i1 + v)").
+std::string c_expr(const Expr& e, const IndexMath& math, std::set<std::string>* used,
+                   const std::string& lane = {}, int level = 0);
 
 }  // namespace mtmc::coder

@@ -290,9 +290,7 @@ class CaseRun {
   }
 
   Result<Step<void>> compare() {
-    auto reference = op::Reference::create(lowering_, lowering_.dims, [this](int tensor, std::int64_t index) {
-      return op::input_element(op_.values[lowering_.tensors[tensor].value], request_.seed, index);
-    });
+    auto reference = op::Reference::create_seeded(op_, lowering_, lowering_.dims, request_.seed);
     if (!reference) return tl::unexpected<Error>(reference.error());
     bool all = !in_part_;
     for (int v : op_.outputs) {

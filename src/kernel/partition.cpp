@@ -9,6 +9,7 @@
 #include <set>
 
 #include "kernel/region.hpp"
+#include "op/builder.hpp"
 
 namespace mtmc::kernel {
 
@@ -76,7 +77,7 @@ Operator extract(const Operator& op, const std::vector<int>& nodes, const std::s
     out.values.push_back(op.values[v]);
     if (op.values[v].role == op::Role::intermediate && !made.count(v)) {
       out.values.back().role = op::Role::input;
-      out.values.back().distribution = {};
+      out.values.back().distribution = op::default_distribution(op.values[v].dtype);
     }
   };
   for (int n : nodes)

@@ -1,8 +1,10 @@
-// Elements between memory and registers: one at a time, or V neighbours in accesses of up to 16 bytes.
+// Elements between memory and registers: one at a time, or V neighbours in accesses of up to 16
+// bytes.
 //
-// Storage types: float, double, f16, bf16, int8_t, uint8_t, int32_t, long long, bool as uint8_t. In registers they are
-// float, double or long long. A vector access needs an address that is a multiple of its width: the element index
-// must be a multiple of V and the tensor must start at a multiple of 16 bytes.
+// Storage types: float, double, f16, bf16, int8_t, uint8_t, int32_t, long long, bool as uint8_t. In
+// registers they are float, double or long long. A vector access needs an address that is a
+// multiple of its width: the element index must be a multiple of V and the tensor must start at a
+// multiple of 16 bytes.
 #pragma once
 #include "math.cuh"
 
@@ -16,21 +18,37 @@ MTMC_DEVICE long long fetch(const int* p) { return *p; }
 MTMC_DEVICE long long fetch(const long long* p) { return *p; }
 
 template <class C>
-MTMC_DEVICE void put(float* p, C v) { *p = (float)v; }
+MTMC_DEVICE void put(float* p, C v) {
+  *p = (float)v;
+}
 template <class C>
-MTMC_DEVICE void put(double* p, C v) { *p = (double)v; }
+MTMC_DEVICE void put(double* p, C v) {
+  *p = (double)v;
+}
 template <class C>
-MTMC_DEVICE void put(f16* p, C v) { *p = f16((float)v); }
+MTMC_DEVICE void put(f16* p, C v) {
+  *p = f16((float)v);
+}
 template <class C>
-MTMC_DEVICE void put(bf16* p, C v) { *p = bf16((float)v); }
+MTMC_DEVICE void put(bf16* p, C v) {
+  *p = bf16((float)v);
+}
 template <class C>
-MTMC_DEVICE void put(signed char* p, C v) { *p = (signed char)(long long)v; }
+MTMC_DEVICE void put(signed char* p, C v) {
+  *p = (signed char)(long long)v;
+}
 template <class C>
-MTMC_DEVICE void put(unsigned char* p, C v) { *p = (unsigned char)(long long)v; }
+MTMC_DEVICE void put(unsigned char* p, C v) {
+  *p = (unsigned char)(long long)v;
+}
 template <class C>
-MTMC_DEVICE void put(int* p, C v) { *p = (int)v; }
+MTMC_DEVICE void put(int* p, C v) {
+  *p = (int)v;
+}
 template <class C>
-MTMC_DEVICE void put(long long* p, C v) { *p = (long long)v; }
+MTMC_DEVICE void put(long long* p, C v) {
+  *p = (long long)v;
+}
 
 // Raw words of 4, 8 and 16 bytes: what one load or store instruction moves.
 template <int BYTES>
@@ -62,7 +80,9 @@ struct Word<16> {
 
 // How an element lies in words; the narrow floats have two to a word. Other types go one at a time.
 template <class T>
-struct Packing { static constexpr bool packed = false; };
+struct Packing {
+  static constexpr bool packed = false;
+};
 template <>
 struct Packing<float> {
   static constexpr bool packed = true;

@@ -1,6 +1,6 @@
-// Scalar functions with the operator language's meaning: NaN propagates through min and max, division and
-// remainder of integers round towards negative infinity as in Python. Overloads for float and double; integers
-// compute as long long.
+// Scalar functions with the operator language's meaning: NaN propagates through min and max,
+// division and remainder of integers round towards negative infinity as in Python. Overloads for
+// float and double; integers compute as long long.
 #pragma once
 
 #define MTMC_DEVICE __device__ __forceinline__

@@ -31,8 +31,10 @@ TEST_CASE("generated text of the probes") {
   for (const auto& probe : probes())
     for (const bool naive : {true, false}) {
       const Problem problem(probe.line);
-      const std::string got = printed(after(problem, naive ? std::vector<std::string>{} : probe.steps));
-      const std::string path = std::string(MTMC_SOURCE_DIR "/tests/coder/goldens/") + probe.name + (naive ? ".naive.cu" : ".cu");
+      const std::string got =
+          printed(after(problem, naive ? std::vector<std::string>{} : probe.steps));
+      const std::string path = std::string(MTMC_SOURCE_DIR "/tests/coder/goldens/") + probe.name +
+                               (naive ? ".naive.cu" : ".cu");
       if (std::getenv("MTMC_UPDATE_GOLDENS")) std::ofstream(path) << got;
       std::ifstream in(path);
       INFO(path << ": MTMC_UPDATE_GOLDENS=1 rewrites it");

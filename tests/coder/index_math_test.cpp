@@ -78,18 +78,29 @@ TEST_CASE("simplification never changes a value") {
       Expr a = stack.back();
       stack.pop_back();
       switch (what) {
-        case 3: stack.push_back(a + b); break;
-        case 4: stack.push_back(a - b); break;
-        case 5: stack.push_back(a * b); break;
-        case 6: stack.push_back(mtmc::floor_div(a, pick(2) ? Expr::symbol("N") : Expr(pick(5) + 1))); break;
-        default: stack.push_back(mtmc::mod(a, pick(2) ? Expr::symbol("N") : Expr(pick(5) + 1))); break;
+        case 3:
+          stack.push_back(a + b);
+          break;
+        case 4:
+          stack.push_back(a - b);
+          break;
+        case 5:
+          stack.push_back(a * b);
+          break;
+        case 6:
+          stack.push_back(mtmc::floor_div(a, pick(2) ? Expr::symbol("N") : Expr(pick(5) + 1)));
+          break;
+        default:
+          stack.push_back(mtmc::mod(a, pick(2) ? Expr::symbol("N") : Expr(pick(5) + 1)));
+          break;
       }
     }
     const Expr e = stack.back(), simple = math.simplify(e);
     for (int point = 0; point < 12; ++point) {
       Symbols s;
       s["M"] = 1 + pick(7), s["N"] = 1 + pick(7);
-      s["_i"] = pick(static_cast<int>(s["M"])), s["_j"] = pick(static_cast<int>(s["N"])), s["_k"] = pick(4);
+      s["_i"] = pick(static_cast<int>(s["M"])), s["_j"] = pick(static_cast<int>(s["N"])),
+      s["_k"] = pick(4);
       const auto want = e.evaluate(s), got = simple.evaluate(s);
       REQUIRE(want);
       INFO(e.text() << "  ->  " << simple.text());

@@ -1,4 +1,5 @@
-// Every row of the operator table: naive, fused, and with every option that applies, against the reference.
+// Every row of the operator table: naive, fused, and with every option that applies, against the
+// reference.
 #include <catch2/catch.hpp>
 
 #include "coder/schedule_ops.hpp"
@@ -22,19 +23,22 @@ TEST_CASE("every operator row is right on the emulator") {
       if (everything) {
         auto schedule = *after(problem, {}).schedule;
         const auto attempt = [&](const std::string& step) {
-          auto next = coder::transform({problem.lowering, &problem.device}, schedule, parse_step(step));
+          auto next =
+              coder::transform({problem.lowering, &problem.device}, schedule, parse_step(step));
           if (!next) return;
           schedule = *next;
           steps.push_back(step);
         };
         attempt("fuse *");
         for (std::size_t g = 0; g < schedule.groups.size(); ++g)
-          for (const char* action : {"tile", "vectorize", "stage", "reorder", "persist"}) attempt(std::string(action) + " g" + std::to_string(g));
+          for (const char* action : {"tile", "vectorize", "stage", "reorder", "persist"})
+            attempt(std::string(action) + " g" + std::to_string(g));
         if (steps.empty()) continue;
       }
       const auto candidate = after(problem, steps);
-      const Run result = run(problem, candidate, candidate.configuration, nvrtc.ptx(candidate.sources, candidate.configuration),
-                             problem.region.op.binding());
+      const Run result =
+          run(problem, candidate, candidate.configuration,
+              nvrtc.ptx(candidate.sources, candidate.configuration), problem.region.op.binding());
       CHECK(result.mismatch == "");
     }
 }

@@ -13,7 +13,8 @@ using namespace mtmc::coder::test;
 
 namespace {
 
-std::string refusal(const Problem& problem, const kernel::Candidate& from, const std::string& step) {
+std::string refusal(const Problem& problem, const kernel::Candidate& from,
+                    const std::string& step) {
   auto answer = make_template_coder()->apply(problem.task(), from, parse_step(step), nullptr);
   REQUIRE(answer);
   REQUIRE(std::holds_alternative<Refusal>(*answer));
@@ -23,10 +24,12 @@ std::string refusal(const Problem& problem, const kernel::Candidate& from, const
 const char* const kOperators[] = {
     "y = softmax(x * 2, dim=-1); x: f32[M,N]; M=8; N=64",
     "y = layer_norm(x + r, [N], g, b); x: f16[M,N]; r: f16[M,N]; g: f16[N]; b: f16[N]; M=8; N=64",
-    "y = gelu(linear(x, w, b)) + r; x: f32[M,K]; w: f32[N,K]; b: f32[N]; r: f32[M,N]; M=16; N=16; K=32",
+    "y = gelu(linear(x, w, b)) + r; x: f32[M,K]; w: f32[N,K]; b: f32[N]; r: f32[M,N]; M=16; N=16; "
+    "K=32",
     "y = softmax(x @ transpose(x, 0, 1), dim=-1); x: f32[M,K]; M=32; K=16",
     "v, i = max(x, dim=1); x: f32[M,N]; M=8; N=64",
-    "y = relu(conv2d(x, w, b, padding=1)); x: f32[B,C,H,W]; w: f32[O,C,3,3]; b: f32[O]; B=1; C=3; H=6; W=6; O=8",
+    "y = relu(conv2d(x, w, b, padding=1)); x: f32[B,C,H,W]; w: f32[O,C,3,3]; b: f32[O]; B=1; C=3; "
+    "H=6; W=6; O=8",
     "a = exp(x); y = sum(a, dim=0); z = a * 2; return y, z; x: f32[M,N]; M=8; N=64",
     "y = permute(reshape(x, [B,T,4,D]), [0,2,1,3]); x: f32[B,T,4*D]; B=2; T=4; D=8",
     "y = group_norm(x, 2, w, b); x: f32[B,C,H]; w: f32[C]; b: f32[C]; B=2; C=4; H=6",
@@ -93,11 +96,14 @@ TEST_CASE("admissible steps are accepted and carry options") {
 TEST_CASE("steps that do not apply are refused with a reason") {
   const Problem problem("y = softmax(x, dim=-1); x: f32[M,N]; M=8; N=64");
   const auto start = after(problem, {});
-  CHECK(refusal(problem, start, "vectorize g9").find("expected one of g0 to g3") != std::string::npos);
+  CHECK(refusal(problem, start, "vectorize g9").find("expected one of g0 to g3") !=
+        std::string::npos);
   CHECK(refusal(problem, start, "fuse g0").find("expected 'g0+g1' or '*'") != std::string::npos);
   CHECK(refusal(problem, start, "fuse g1+g0").find("in order") != std::string::npos);
-  CHECK(refusal(problem, start, "tile g1").find("naive groups with a reduction") != std::string::npos);
-  CHECK(refusal(problem, start, "vectorize g0 vector=4").find("tile it first") != std::string::npos);
+  CHECK(refusal(problem, start, "tile g1").find("naive groups with a reduction") !=
+        std::string::npos);
+  CHECK(refusal(problem, start, "vectorize g0 vector=4").find("tile it first") !=
+        std::string::npos);
   CHECK(refusal(problem, start, "vectorize g1 vector=3").find("2, 4 or 8") != std::string::npos);
   CHECK(refusal(problem, start, "stage g0").find("row and matmul groups") != std::string::npos);
   CHECK(refusal(problem, start, "swizzle g0").find("no action 'swizzle'") != std::string::npos);
@@ -119,16 +125,21 @@ TEST_CASE("steps that do not apply are refused with a reason") {
 
 TEST_CASE("tensor cores take plain narrow operands of one type") {
   const Problem wide("y = x @ w; x: f32[M,K]; w: f32[K,N]; M=32; N=32; K=32");
-  CHECK(refusal(wide, after(wide, {"tile g0"}), "tensorize g0").find("f16 or bf16 in memory") != std::string::npos);
+  CHECK(refusal(wide, after(wide, {"tile g0"}), "tensorize g0").find("f16 or bf16 in memory") !=
+        std::string::npos);
   const Problem mixed("y = x @ to(w, f16); x: f16[M,K]; w: f32[K,N]; M=32; N=32; K=32");
-  CHECK(refusal(mixed, after(mixed, {"fuse g0+g1", "tile g0"}), "tensorize g0").find("f16 or bf16 in memory") != std::string::npos);
+  CHECK(refusal(mixed, after(mixed, {"fuse g0+g1", "tile g0"}), "tensorize g0")
+            .find("f16 or bf16 in memory") != std::string::npos);
   const Problem good("y = x @ transpose(w, 0, 1); x: bf16[M,K]; w: bf16[N,K]; M=32; N=32; K=32");
-  CHECK(after(good, {"fuse *", "tile g0", "tensorize g0"}).sources[0].text.find("matmul_mma<") != std::string::npos);
-  CHECK(refusal(good, after(good, {"fuse *", "tile g0", "tensorize g0"}), "vectorize g0 vector=4").find("already") != std::string::npos);
+  CHECK(after(good, {"fuse *", "tile g0", "tensorize g0"}).sources[0].text.find("matmul_mma<") !=
+        std::string::npos);
+  CHECK(refusal(good, after(good, {"fuse *", "tile g0", "tensorize g0"}), "vectorize g0 vector=4")
+            .find("already") != std::string::npos);
 }
 
 TEST_CASE("a product is not fused into rows, nor heavy maps into a product") {
-  const Problem problem("y = softmax(gelu(x) @ w, dim=-1); x: f32[M,K]; w: f32[K,N]; M=32; K=16; N=64");
+  const Problem problem(
+      "y = softmax(gelu(x) @ w, dim=-1); x: f32[M,K]; w: f32[K,N]; M=32; K=16; N=64");
   const auto candidate = after(problem, {"fuse *"});
   REQUIRE(candidate.schedule->groups.size() == 3);
   CHECK(candidate.schedule->groups[1].style == "naive");

@@ -27,8 +27,10 @@ T must(Result<T> result, const std::string& what) {
 
 kernel::DeviceFacts h200() {
   kernel::DeviceFacts d;
-  d.name = "H200", d.architecture = "sm_90a", d.sms = 132, d.clock_hz = 1.98e9, d.dram_bytes_per_s = 4.8e12;
-  d.shared_bytes = 49152, d.shared_optin_bytes = 232448, d.shared_per_sm_bytes = 233472, d.registers_per_sm = 65536;
+  d.name = "H200", d.architecture = "sm_90a", d.sms = 132, d.clock_hz = 1.98e9,
+  d.dram_bytes_per_s = 4.8e12;
+  d.shared_bytes = 49152, d.shared_optin_bytes = 232448, d.shared_per_sm_bytes = 233472,
+  d.registers_per_sm = 65536;
   d.max_threads_per_sm = 2048, d.l2_bytes = 50 << 20, d.fp32_flops = 67e12, d.launch_ns = 2000;
   return d;
 }
@@ -37,14 +39,17 @@ kernel::DeviceFacts h200() {
 
 Problem::Problem(const std::string& line)
     : region(must(kernel::make_region(must(op::parse_operator(line), line)), "region")),
-      lowering(must(op::lower(region.op), "lower")), device(h200()) {}
+      lowering(must(op::lower(region.op), "lower")),
+      device(h200()) {}
 
 kernel::Step parse_step(const std::string& text) {
   kernel::Step step;
   std::vector<std::string> words(1);
   for (char c : text)
-    if (c == ' ') words.emplace_back();
-    else words.back() += c;
+    if (c == ' ')
+      words.emplace_back();
+    else
+      words.back() += c;
   step.action = kernel::action_named(words[0]).value();
   if (words.size() > 1) step.part = words[1];
   for (std::size_t i = 2; i < words.size(); ++i) {
@@ -58,11 +63,13 @@ kernel::Candidate after(const Problem& problem, const std::vector<std::string>& 
   const auto coder = make_template_coder();
   const auto take = [](Result<Answer> answer, const std::string& what) {
     Answer got = must(std::move(answer), what);
-    if (auto* refusal = std::get_if<Refusal>(&got)) throw std::runtime_error(what + " refused: " + refusal->reason);
+    if (auto* refusal = std::get_if<Refusal>(&got))
+      throw std::runtime_error(what + " refused: " + refusal->reason);
     return std::get<kernel::Candidate>(std::move(got));
   };
   kernel::Candidate candidate = take(coder->start(problem.task()), "start");
-  for (const auto& step : steps) candidate = take(coder->apply(problem.task(), candidate, parse_step(step), nullptr), step);
+  for (const auto& step : steps)
+    candidate = take(coder->apply(problem.task(), candidate, parse_step(step), nullptr), step);
   return candidate;
 }
 
@@ -72,17 +79,22 @@ PtxCompiler::PtxCompiler(const std::string& worker) {
   settings.max_workers = 1;
   settings.allow_unsandboxed = true;
   auto made = compiler::Compiler::create(settings);
-  if (made) compiler_ = std::move(*made);
-  else why_not_ = made.error().message;
+  if (made)
+    compiler_ = std::move(*made);
+  else
+    why_not_ = made.error().message;
 }
 
-std::string PtxCompiler::ptx(const std::vector<kernel::SourceFile>& sources, const kernel::Configuration& configuration) {
+std::string PtxCompiler::ptx(const std::vector<kernel::SourceFile>& sources,
+                             const kernel::Configuration& configuration) {
   compiler::CompileRequest request;
   for (const auto& s : sources) request.sources.push_back({s.name, s.text});
   request.architecture = "compute_90a";
-  for (const auto& [name, value] : configuration) request.defines.emplace_back(name, std::to_string(value));
+  for (const auto& [name, value] : configuration)
+    request.defines.emplace_back(name, std::to_string(value));
   auto outcome = must(compiler_->compile(request), "compile");
-  if (auto* failure = std::get_if<compiler::CompileFailure>(&outcome)) throw std::runtime_error(failure->log);
+  if (auto* failure = std::get_if<compiler::CompileFailure>(&outcome))
+    throw std::runtime_error(failure->log);
   return std::get<compiler::Binary>(outcome).ptx;
 }
 
@@ -94,9 +106,12 @@ struct Bench {
 
   void allocate(const op::Operator& op, const kernel::ResolvedRecipe& recipe) {
     for (const auto& b : recipe.buffers) {
-      const bool input = b.role == kernel::BufferRole::input || b.role == kernel::BufferRole::weight;
-      const auto address = must(memory.allocate(static_cast<std::uint64_t>(b.bytes), 256, b.name,
-                                                input ? emulator::Access::read_only : emulator::Access::read_write), "allocate");
+      const bool input =
+          b.role == kernel::BufferRole::input || b.role == kernel::BufferRole::weight;
+      const auto address =
+          must(memory.allocate(static_cast<std::uint64_t>(b.bytes), 256, b.name,
+                               input ? emulator::Access::read_only : emulator::Access::read_write),
+               "allocate");
       buffers[b.name] = {address, b.bytes};
       auto bytes = must(memory.span(address, static_cast<std::uint64_t>(b.bytes)), "span");
       if (input) {
@@ -120,23 +135,30 @@ struct Bench {
       std::int64_t rest = i, offset = 0;
       for (std::size_t k = shape.size(); k-- > 0; rest /= shape[k])
         offset += rest % shape[k] * must(value.strides[k].evaluate(op.binding()), "stride");
-      std::memcpy(bytes.data() + static_cast<std::size_t>(offset) * size, dense.data() + static_cast<std::size_t>(i) * size, size);
+      std::memcpy(bytes.data() + static_cast<std::size_t>(offset) * size,
+                  dense.data() + static_cast<std::size_t>(i) * size, size);
     }
   }
 
-  emulator::LaunchParams params(const kernel::ResolvedLaunch& launch, const emulator::Program& program) const {
+  emulator::LaunchParams params(const kernel::ResolvedLaunch& launch,
+                                const emulator::Program& program) const {
     emulator::LaunchParams p;
-    for (std::size_t i = 0; i < 3; ++i) p.grid[i] = static_cast<std::uint64_t>(launch.grid[i]), p.block[i] = static_cast<std::uint32_t>(launch.block[i]);
+    for (std::size_t i = 0; i < 3; ++i)
+      p.grid[i] = static_cast<std::uint64_t>(launch.grid[i]),
+      p.block[i] = static_cast<std::uint32_t>(launch.block[i]);
     p.dynamic_shared_bytes = static_cast<std::uint64_t>(launch.shared_bytes);
     p.arguments.resize(program.parameter_bytes);
-    if (launch.args.size() != program.parameters.size()) throw std::runtime_error("number of arguments of " + launch.kernel);
+    if (launch.args.size() != program.parameters.size())
+      throw std::runtime_error("number of arguments of " + launch.kernel);
     for (std::size_t i = 0; i < launch.args.size(); ++i) {
       std::byte* to = p.arguments.data() + program.parameters[i].offset;
       if (auto* b = std::get_if<kernel::ResolvedBufferArg>(&launch.args[i])) {
-        const std::uint64_t address = buffers.at(b->buffer).first + static_cast<std::uint64_t>(b->offset_bytes);
+        const std::uint64_t address =
+            buffers.at(b->buffer).first + static_cast<std::uint64_t>(b->offset_bytes);
         std::memcpy(to, &address, 8);
       } else if (auto* s = std::get_if<kernel::ResolvedScalar>(&launch.args[i])) {
-        if (static_cast<std::uint32_t>(s->bytes) != program.parameters[i].bytes) throw std::runtime_error("size of an argument of " + launch.kernel);
+        if (static_cast<std::uint32_t>(s->bytes) != program.parameters[i].bytes)
+          throw std::runtime_error("size of an argument of " + launch.kernel);
         std::memcpy(to, &s->bits, static_cast<std::size_t>(s->bytes));
       }
     }
@@ -153,8 +175,8 @@ double stored(op::DType dtype, const std::byte* bytes, std::int64_t index) {
 
 }  // namespace
 
-Run run(const Problem& problem, const kernel::Candidate& candidate, const kernel::Configuration& configuration,
-        const std::string& ptx, const Symbols& dims) {
+Run run(const Problem& problem, const kernel::Candidate& candidate,
+        const kernel::Configuration& configuration, const std::string& ptx, const Symbols& dims) {
   Run result;
   const op::Operator op = must(op::rebind(problem.region.op, dims), "rebind");
   Symbols symbols = op.binding();
@@ -167,18 +189,24 @@ Run run(const Problem& problem, const kernel::Candidate& candidate, const kernel
   for (const auto& step : recipe.run) {
     const auto& launch = std::get<kernel::ResolvedLaunch>(step);
     const auto program = must(emulator::decode(module, launch.kernel), "decode");
-    auto report = must(emulator::run(program, bench.memory, bench.params(launch, program), {}), "run");
+    auto report =
+        must(emulator::run(program, bench.memory, bench.params(launch, program), {}), "run");
     if (report.fault) {
       result.mismatch = report.fault->text();
       return result;
     }
     emulator::BlockResources block;
     block.threads = static_cast<std::uint32_t>(launch.block[0] * launch.block[1] * launch.block[2]);
-    block.shared_bytes = program.static_shared_bytes + static_cast<std::uint64_t>(launch.shared_bytes);
-    result.times.push_back(must(emulator::modelled_time(*emulator::find_device("h200"), emulator::counters_of(report.profile, block.threads), block), "model"));
+    block.shared_bytes =
+        program.static_shared_bytes + static_cast<std::uint64_t>(launch.shared_bytes);
+    result.times.push_back(
+        must(emulator::modelled_time(*emulator::find_device("h200"),
+                                     emulator::counters_of(report.profile, block.threads), block),
+             "model"));
     result.profiles.push_back(report.profile);
   }
-  auto reference = must(op::Reference::create_seeded(op, problem.lowering, op.binding(), kSeed), "reference");
+  auto reference =
+      must(op::Reference::create_seeded(op, problem.lowering, op.binding(), kSeed), "reference");
   for (std::size_t t = 0; t < problem.lowering.tensors.size(); ++t) {
     const auto& tensor = problem.lowering.tensors[t];
     if (tensor.kind != op::Tensor::Kind::output) continue;
@@ -193,12 +221,15 @@ Run run(const Problem& problem, const kernel::Candidate& candidate, const kernel
       const double got = stored(tensor.dtype, data.data(), indices[i]), want = expected[i].value;
       if (std::isnan(want) ? std::isnan(got) : got == want) continue;
       // Four times the first-order bound in the compute type, and the rounding to the stored one.
-      const double tolerance = 4 * expected[i].error * op::unit_roundoff(op::compute_type(tensor.dtype)) +
-                               2 * std::fabs(want) * op::unit_roundoff(tensor.dtype) + 1e-37 + (tensor.dtype == op::DType::f16 ? 6e-8 : 0);
+      const double tolerance =
+          4 * expected[i].error * op::unit_roundoff(op::compute_type(tensor.dtype)) +
+          2 * std::fabs(want) * op::unit_roundoff(tensor.dtype) + 1e-37 +
+          (tensor.dtype == op::DType::f16 ? 6e-8 : 0);
       const double off = std::fabs(got - want) / tolerance;
       result.worst = std::max(result.worst, std::isnan(off) ? INFINITY : off);
       if (!(off <= 1) && result.mismatch.empty())
-        result.mismatch = fmt::format("{}[{}] is {}, expected {} within {}", tensor.name, indices[i], got, want, tolerance);
+        result.mismatch = fmt::format("{}[{}] is {}, expected {} within {}", tensor.name,
+                                      indices[i], got, want, tolerance);
     }
   }
   return result;
