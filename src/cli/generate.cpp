@@ -71,7 +71,7 @@ Result<int> generate(const Options& options) {
     if (folder.empty()) {
       auto db = database_path(options.common);
       if (!db) return tl::unexpected<Error>(db.error());
-      folder = (std::filesystem::path(*db).parent_path() / "kernels").string();
+      folder = (std::filesystem::absolute(*db).parent_path() / "kernels").string();
     }
     auto files = export_run(*store, report->run_id, folder);
     if (!files) return tl::unexpected<Error>(files.error());

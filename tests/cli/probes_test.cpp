@@ -11,9 +11,9 @@ using nlohmann::json;
 
 namespace {
 
-json generate(const std::string& line, const std::string& options = "") {
+json generate(const std::string& line, int max_steps = 4) {
   Home home;
-  const auto r = run_tool("generate-operator '" + line + "' --db db --quiet --json --max-steps 4 --tune 0 " + options, home.path());
+  const auto r = run_tool("generate-operator '" + line + "' --db db --quiet --json --tune 0 --max-steps " + std::to_string(max_steps), home.path());
   INFO(line << "\n" << r.err << r.out);
   REQUIRE(r.exit_code == 0);
   json report = json::parse(r.out);
@@ -41,7 +41,7 @@ TEST_CASE("probes") {
     const json r = generate("y = gelu(x @ transpose(w, 0, 1) + b); x: f32[M,K]; w: f32[N,K]; b: f32[N]; M=64; N=80; K=96");
     CHECK((took(r, "fuse") || took(r, "tile")));
   }
-  SECTION("a split-K product as two passes") { CHECK(took(generate("y = x @ w; x: f32[M,K]; w: f32[K,N]; M=16; N=16; K=4096", "--max-steps 12"), "split")); }
+  SECTION("a split-K product as two passes") { CHECK(took(generate("y = x @ w; x: f32[M,K]; w: f32[K,N]; M=16; N=16; K=4096", 12), "split")); }
   SECTION("a direct NCHW conv2d") { generate("y = conv2d(x, w, b, stride=2, padding=1); x: f32[N,C,H,W]; w: f32[O,C,3,3]; b: f32[O]; N=2; C=5; O=7; H=17; W=19"); }
   SECTION("a three-layer MLP, whose two equal layers are searched once") {
     const json r = generate(
