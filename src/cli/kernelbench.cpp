@@ -190,8 +190,14 @@ void add_kernelbench(CLI::App& app, Action& chosen) {
 
   auto options = std::make_shared<Options>();
   auto& s = options->settings;
+  // A sweep of a hundred small tasks should take minutes: few steps, one configuration each, small cases.
   s.max_steps = 6;
   s.tune_evaluations = 0;
+  s.ranked = 1;
+  s.limits.reference_operations = 2e7;
+  s.limits.emulated_operations = 5e7;
+  s.limits.sampled_elements = 2048;
+  s.limits.sampled_blocks = 12;
   CLI::App* sweep_command = command->add_subcommand(
       "sweep", "generate a kernel for each task; started again, it goes on where it was");
   add_choice(*sweep_command, *options);
