@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <set>
 
@@ -368,11 +369,21 @@ std::vector<Step> admissible_steps(const ScheduleTask& task, const Schedule& sch
     offer(Action::reorder, part, {}, 1.05,
           g.style == "matmul" ? "blocks in groups that share operands in L2"
                               : "neighbouring threads on neighbouring rows");
-    if (!g.options.count("split"))
-      for (std::int64_t ways : {4, 16})
-        if (g.style == "matmul" || ways == 16)
-          offer(Action::split, part, {{"ways", g.style == "matmul" ? ways : 8 * ways}}, 1.1,
+    if (!g.options.count("split")) {
+      if (g.style == "matmul") {
+        // Worth much where 64 x 64 tiles of the result leave most of the machine idle.
+        const auto& result = task.lowering.primitives[static_cast<std::size_t>(g.primitives.back())].parallel;
+        std::vector<Expr> extents;
+        for (const auto& a : result) extents.push_back(a.extent);
+        const double tiles = std::max(1.0, static_cast<double>(stated(task.lowering, product_of(extents))) / 4096);
+        const double idle = (task.device && task.device->sms > 0 ? task.device->sms : 132) / tiles;
+        for (const std::int64_t ways : {64, 16, 4})
+          offer(Action::split, part, {{"ways", ways}}, 1.1 + std::max(0.0, std::log2(std::min(idle, static_cast<double>(ways)))),
                 "parts of the reduction on more blocks");
+      } else {
+        offer(Action::split, part, {{"ways", 128}}, 1.1, "parts of the reduction on more blocks");
+      }
+    }
     if (g.style == "matmul" && !g.options.count("mma"))
       offer(Action::tensorize, part, {}, 4, "tensor cores with f32 sums");
     offer(Action::persist, part, {}, 1.02, "a grid-stride loop over a fixed number of blocks");
