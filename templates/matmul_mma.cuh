@@ -6,17 +6,18 @@
 //   once template <int V> void words(const Row&, index_t k, unsigned (&out)[V / 2]) const;  // V =
 //   8 elements as they are stored
 //
-// Tiles lie in shared memory as their operand does in memory, along k or along m, with 8 elements
-// of padding to a row: the eight 16-byte rows of an ldmatrix then fall on different banks, and the
-// operand whose rows are k is transposed by ldmatrix itself. A warp computes BM/WARPS_M x
-// BN/WARPS_N results. Source: PTX ISA 9.0, figures of m16n8k16 and ldmatrix. STAGES as in
-// matmul.cuh.
+// Tiles lie in shared memory as their operand does in memory, along k or along m, and the operand
+// whose rows are k is transposed by ldmatrix itself. The eight 16-byte rows of an ldmatrix must fall
+// on different banks: by 8 elements of padding to a row, or, with SWIZZLE, by permuting the 16-byte
+// chunks of a row with bits of its number, which keeps the 16-byte stores apart too. A warp computes
+// BM/WARPS_M x BN/WARPS_N results. Source: PTX ISA 9.0, figures of m16n8k16 and ldmatrix. STAGES as
+// in matmul.cuh.
 #pragma once
 #include "copy.cuh"
 
+// `at`: address in the shared window of this lane's row, 16-byte aligned.
 template <bool TRANSPOSED>
-MTMC_DEVICE void load_matrices(const unsigned short* row, unsigned (&out)[4]) {
-  const unsigned at = (unsigned)__cvta_generic_to_shared(row);
+MTMC_DEVICE void load_matrices(unsigned at, unsigned (&out)[4]) {
   if constexpr (TRANSPOSED)
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                  : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
@@ -28,6 +29,15 @@ MTMC_DEVICE void load_matrices(const unsigned short* row, unsigned (&out)[4]) {
                  : "r"(at)
                  : "memory");
 }
+
+MTMC_DEVICE void store_shared(unsigned at, const unsigned (&in)[4]) {
+  asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};"
+               :
+               : "r"(at), "r"(in[0]), "r"(in[1]), "r"(in[2]), "r"(in[3])
+               : "memory");
+}
+// Keeps a value in its register: without it the compiler works it out again in every round of the loop.
+MTMC_DEVICE void keep(unsigned& value) { asm volatile("" : "+r"(value)); }
 
 MTMC_DEVICE void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
                               f16) {
@@ -47,20 +57,27 @@ MTMC_DEVICE void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0
 }
 
 // One operand's share of a thread, in 16-bit elements; see TileCopy in matmul.cuh.
-template <class Loader, int EXTENT, int BK, int THREADS>
+template <class Loader, int EXTENT, int BK, int THREADS, bool SWIZZLE>
 struct TileCopy16 {
   using Element = typename Loader::Element;
   static constexpr int V = Loader::kVector;
   static constexpr bool kAlongK = Loader::kAlongK;
-  static constexpr int kStride = (kAlongK ? BK : EXTENT) + 8;
+  static constexpr int kRow = kAlongK ? BK : EXTENT;  // a power of two
+  static constexpr int kStride = kRow + (SWIZZLE ? 0 : 8);
   static constexpr int kElements = (kAlongK ? EXTENT : BK) * kStride;
+  // 128 bytes hold 64 / kRow rows, which need no permutation among themselves.
+  static constexpr int kChunks = kRow / 8, kShift = kChunks >= 8 ? 0 : kChunks == 4 ? 1 : 2,
+                       kMask = (kChunks >= 8 ? 8 : kChunks) - 1;
   static constexpr int kVectors = EXTENT * BK / V;
   static constexpr int kShare = (kVectors + THREADS - 1) / THREADS;
   static constexpr int kRows = !kAlongK && THREADS % (EXTENT / V) == 0 ? 1 : kShare;
   static constexpr int kWords = V == 8 ? 4 : 1;
 
+  static constexpr unsigned kBytes = kElements * 2;
+
   typename Loader::Row rows[kRows];
   unsigned regs[kShare][kWords];
+  unsigned to[kShare];  // where they go
 
   MTMC_DEVICE static int local_m(int f) {
     const int i = threadIdx.x + f * THREADS;
@@ -70,13 +87,24 @@ struct TileCopy16 {
     const int i = threadIdx.x + f * THREADS;
     return kAlongK ? i % (BK / V) * V : i / (EXTENT / V);
   }
+  // Where element (m, k) of the tile lies.
+  MTMC_DEVICE static int place(int m, int k) {
+    const int row = kAlongK ? m : k, column = kAlongK ? k : m;
+    if constexpr (!SWIZZLE) return row * kStride + column;
+    return row * kStride + ((column / 8 ^ (row >> kShift & kMask)) * 8 + column % 8);
+  }
   MTMC_DEVICE static bool mine(int f) {
     return kVectors % THREADS == 0 || (int)threadIdx.x + f * THREADS < kVectors;
   }
 
-  MTMC_DEVICE void begin(const Loader& loader, index_t z, index_t first) {
+  MTMC_DEVICE void begin(const Loader& loader, index_t z, index_t first, unsigned tile) {
 #pragma unroll
     for (int f = 0; f < kRows; ++f) rows[f] = loader.row(z, first + local_m(f));
+#pragma unroll
+    for (int f = 0; f < kShare; ++f) {
+      to[f] = tile + 2 * place(local_m(f), local_k(f));
+      keep(to[f]);
+    }
   }
   MTMC_DEVICE void load(const Loader& loader, index_t z, index_t first, index_t extent, index_t k0,
                         index_t k_end, bool whole) {
@@ -107,44 +135,53 @@ struct TileCopy16 {
       }
     }
   }
-  MTMC_DEVICE void store(unsigned short* tile) const {
+  MTMC_DEVICE void store(int stage) const {
 #pragma unroll
     for (int f = 0; f < kShare; ++f) {
       if (!mine(f)) continue;
-      unsigned short* to =
-          tile + (kAlongK ? local_m(f) * kStride + local_k(f) : local_k(f) * kStride + local_m(f));
+      const unsigned at = to[f] + stage * kBytes;
       if constexpr (V == 8)
-        *(uint4*)to = uint4{regs[f][0], regs[f][1], regs[f][2], regs[f][3]};
+        store_shared(at, regs[f]);
       else
-        *to = (unsigned short)regs[f][0];
+        asm volatile("st.shared.u16 [%0], %1;" : : "r"(at), "h"((unsigned short)regs[f][0]) : "memory");
     }
   }
 
-  // Four 8x8 matrices of the tile at (m, k): for A 16 m by 16 k, for B (n in place of m) 16 n by 16
-  // k.
+  // Where this lane's row of the four 8x8 matrices at (m, 0) lies: for A 16 m by 16 k, for B (n in
+  // place of m) 16 n by 16 k.
   template <bool IS_A>
-  MTMC_DEVICE static void read(const unsigned short* tile, int m, int k, unsigned (&out)[4]) {
+  MTMC_DEVICE static unsigned lane_address(unsigned tile, int m) {
     const int lane = threadIdx.x % 32, low = lane % 8, second = lane / 8 % 2 * 8,
               third = lane / 16 * 8;
     const int dm = kAlongK ? low + (IS_A ? second : third) : (IS_A ? second : third);
     const int dk = kAlongK ? (IS_A ? third : second) : low + (IS_A ? third : second);
-    load_matrices<!kAlongK>(
-        tile + (kAlongK ? (m + dm) * kStride + k + dk : (k + dk) * kStride + m + dm), out);
+    unsigned at = tile + 2 * place(m + dm, dk);
+    keep(at);
+    return at;
+  }
+  // The matrices dm further along m and dk along k, multiples of 16 below the warp's part of the tile. Along a row
+  // that turns single bits of the chunk's number on, which commutes with the permutation.
+  MTMC_DEVICE static void read(unsigned lane, int dm, int dk, unsigned (&out)[4]) {
+    const int down = kAlongK ? dm : dk, along = kAlongK ? dk : dm;
+    load_matrices<!kAlongK>((SWIZZLE ? lane ^ 2 * along : lane + 2 * along) + 2 * down * kStride, out);
   }
 };
 
 template <int BM, int BN, int BK, int WARPS_M, int WARPS_N, int STAGES, int GROUP, int SPLITS,
-          class A, class B, class Visitor>
+          bool SWIZZLE, class A, class B, class Visitor>
 MTMC_DEVICE void matmul_mma(const A& a, const B& b, const Visitor& visitor, index_t M, index_t N,
                             index_t K) {
   constexpr int THREADS = 32 * WARPS_M * WARPS_N, WM = BM / WARPS_M, WN = BN / WARPS_N,
                 TM = WM / 16, TN = WN / 8;
   static_assert(WM % 16 == 0 && WN % 16 == 0 && BK % 16 == 0,
                 "a warp's tile is made of 16 x 16 x 16");
-  using CopyA = TileCopy16<A, BM, BK, THREADS>;
-  using CopyB = TileCopy16<B, BN, BK, THREADS>;
-  __shared__ alignas(16) unsigned short tile_a[STAGES][CopyA::kElements];
-  __shared__ alignas(16) unsigned short tile_b[STAGES][CopyB::kElements];
+  using CopyA = TileCopy16<A, BM, BK, THREADS, SWIZZLE>;
+  using CopyB = TileCopy16<B, BN, BK, THREADS, SWIZZLE>;
+  // The permutation acts on address bits within a row of at most 256 bytes.
+  __shared__ alignas(256) unsigned short tile_a[STAGES][CopyA::kElements];
+  __shared__ alignas(256) unsigned short tile_b[STAGES][CopyB::kElements];
+  const unsigned at_a = (unsigned)__cvta_generic_to_shared(tile_a),
+                 at_b = (unsigned)__cvta_generic_to_shared(tile_b);
 
   const index_t tiles_m = (M + BM - 1) / BM, tiles_n = (N + BN - 1) / BN, tiles = tiles_m * tiles_n;
   index_t block = blockIdx.x;
@@ -166,8 +203,8 @@ MTMC_DEVICE void matmul_mma(const A& a, const B& b, const Visitor& visitor, inde
 
   CopyA copy_a;
   CopyB copy_b;
-  copy_a.begin(a, z, m0);
-  copy_b.begin(b, z, n0);
+  copy_a.begin(a, z, m0, at_a);
+  copy_b.begin(b, z, n0, at_b);
   const auto load = [&](index_t k0) {
     const bool inside = k0 + BK <= k_end;
     copy_a.load(a, z, m0, M, k0, k_end, whole_a && inside);
@@ -175,6 +212,8 @@ MTMC_DEVICE void matmul_mma(const A& a, const B& b, const Visitor& visitor, inde
   };
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int wm = warp / WARPS_N * WM, wn = warp % WARPS_N * WN;
+  const unsigned lane_a = CopyA::template lane_address<true>(at_a, wm),
+                 lane_b = CopyB::template lane_address<false>(at_b, wn);
 
   float acc[TM][TN][4];
 #pragma unroll
@@ -190,10 +229,11 @@ MTMC_DEVICE void matmul_mma(const A& a, const B& b, const Visitor& visitor, inde
     for (int k = 0; k < BK; k += 16) {
       unsigned fa[TM][4], fb[TN / 2][4];
 #pragma unroll
-      for (int i = 0; i < TM; ++i) CopyA::template read<true>(tile_a[stage], wm + i * 16, k, fa[i]);
+      for (int i = 0; i < TM; ++i)
+        CopyA::read(lane_a + stage * CopyA::kBytes, i * 16, k, fa[i]);
 #pragma unroll
       for (int j = 0; j < TN / 2; ++j)
-        CopyB::template read<false>(tile_b[stage], wn + j * 16, k, fb[j]);
+        CopyB::read(lane_b + stage * CopyB::kBytes, j * 16, k, fb[j]);
 #pragma unroll
       for (int i = 0; i < TM; ++i) {
 #pragma unroll
@@ -208,8 +248,8 @@ MTMC_DEVICE void matmul_mma(const A& a, const B& b, const Visitor& visitor, inde
     for (index_t k0 = k_begin; k0 < k_end; k0 += BK) {
       load(k0);
       __syncthreads();
-      copy_a.store(tile_a[0]);
-      copy_b.store(tile_b[0]);
+      copy_a.store(0);
+      copy_b.store(0);
       __syncthreads();
       compute(0);
     }
@@ -217,8 +257,8 @@ MTMC_DEVICE void matmul_mma(const A& a, const B& b, const Visitor& visitor, inde
     int stage = 0;
     if (k_begin < k_end) {
       load(k_begin);
-      copy_a.store(tile_a[0]);
-      copy_b.store(tile_b[0]);
+      copy_a.store(0);
+      copy_b.store(0);
       __syncthreads();
     }
     for (index_t k0 = k_begin; k0 < k_end; k0 += BK) {
@@ -227,8 +267,8 @@ MTMC_DEVICE void matmul_mma(const A& a, const B& b, const Visitor& visitor, inde
       compute(stage);
       if (more) {
         stage ^= 1;
-        copy_a.store(tile_a[stage]);
-        copy_b.store(tile_b[stage]);
+        copy_a.store(stage);
+        copy_b.store(stage);
         __syncthreads();
       }
     }

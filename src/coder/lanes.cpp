@@ -63,10 +63,8 @@ void LaneWriter::run(const std::function<void(Emitter&, bool)>& body) {
       Emitter one(scope_, before_);
       for (const auto& name : names) one.reserve(name);
       const std::string name = one.fresh(scope_.pointers.at(a.tensor) + "_v");
-      const std::string at = outer.index(a.offset, 5);
-      before_.line(fmt::format("const {} {} = fetch({}{});",
-                               outer.type_name(outer.type_of(a.tensor)), name,
-                               scope_.pointers.at(a.tensor), at == "0" ? "" : " + " + at));
+      before_.line(fmt::format("const {} {} = fetch({});", outer.type_name(outer.type_of(a.tensor)),
+                               name, outer.address(a.tensor, a.offset)));
       names.insert(name);
       hoisted[a.key()] = {name, outer.type_of(a.tensor), 9, std::nullopt};
     } else if (vectorizable(a)) {
@@ -75,9 +73,7 @@ void LaneWriter::run(const std::function<void(Emitter&, bool)>& body) {
       const std::string name = one.fresh(scope_.pointers.at(a.tensor) + "_v");
       names.insert(name);
       before_.line(fmt::format("{} {}[V];", outer.type_name(outer.type_of(a.tensor)), name));
-      const std::string at = outer.index(a.offset, 5);
-      before_.line(fmt::format("fetch<V>({}{}, {});", scope_.pointers.at(a.tensor),
-                               at == "0" ? "" : " + " + at, name));
+      before_.line(fmt::format("fetch<V>({}, {});", outer.address(a.tensor, a.offset), name));
       hoisted[a.key()] = {name + "[v]", outer.type_of(a.tensor), 9, std::nullopt};
       add_divisors(a.offset);
     }
@@ -104,8 +100,7 @@ void LaneWriter::store(Emitter& emitter, bool writing, int tensor, const Expr& o
   const CType type = emitter.type_of(tensor);
   const std::string& pointer = scope_.pointers.at(tensor);
   Emitter plain(scope_, after_);
-  const std::string at = plain.index(offset, 5);
-  const std::string place = pointer + (at == "0" ? "" : " + " + at);
+  const std::string place = plain.address(tensor, offset);
   const bool boolean =
       scope_.lowering->tensors[static_cast<std::size_t>(tensor)].dtype == op::DType::boolean;
   const std::string text =
@@ -119,9 +114,7 @@ void LaneWriter::store(Emitter& emitter, bool writing, int tensor, const Expr& o
     after_.line(fmt::format("put<V>({}, {});", place, out));
     add_divisors(offset);
   } else {
-    const std::string lane_at = emitter.index(offset, 5);
-    inside_.line(
-        fmt::format("put({}{}, {});", pointer, lane_at == "0" ? "" : " + " + lane_at, text));
+    inside_.line(fmt::format("put({}, {});", emitter.address(tensor, offset), text));
   }
   used_.insert(plain.used().begin(), plain.used().end());
 }

@@ -4,7 +4,8 @@
 // Options: vector (1: 16-byte accesses where operands and results allow), stages (2: double
 // buffering), group (1: blocks in groups of tile rows), split (ways: partial products over parts of
 // k in a workspace, then a kernel that adds them in a fixed order and finishes), mma (1: tensor
-// cores, templates/matmul_mma.cuh, for plain f16 or bf16 operands).
+// cores, templates/matmul_mma.cuh, for plain f16 or bf16 operands), swizzle (1, with mma: tiles
+// permuted instead of padded).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -43,6 +44,9 @@ struct MatmulWriter {
     if (lanes.error()) error = lanes.error();
   }
   bool mma() const { return task.option("mma") != 0; }
+  op::DType plain_type(const OperandShape& o) const {
+    return task.lowering.tensors[static_cast<std::size_t>(o.plain->tensor)].dtype;
+  }
   std::int64_t width() const { return mma() ? 8 : task.option("vector", 1) > 1 ? 4 : 1; }
 
   std::string loader(const std::string& name, const std::string& base, const OperandShape& o) {
@@ -73,27 +77,46 @@ struct MatmulWriter {
     row.line(fmt::format("return Row{{{}}};", list));
     decode(head, "k", o.depth, scope, lanes.used(), used);
     lanes.write(head);
-    // Eight elements as they lie in memory, for tensor cores.
+    // Eight elements as they lie in memory, for tensor cores: at once, or one by one where a guard
+    // or a step between neighbours forbids that. Either way their indices are worked out once.
     std::string words;
+    std::optional<Expr> step;
     if (mma()) {
-      const auto& tensor = task.lowering.tensors[static_cast<std::size_t>(o.plain->tensor)];
-      words = fmt::format("  using Element = {};\n", c_type(tensor.dtype));
+      step = scope.math.coefficient(o.plain->offset, o.lane);
+      words = fmt::format("  using Element = {};\n", c_type(plain_type(o)));
+    }
+    const bool gathers = step && !vectors && o.plain->otherwise == 0;
+    if (mma() && (vectors || gathers)) {
+      Block body(2), access(2);
+      Emitter emitter(scope, access);
+      for (const char* n : {"row", "k", "out", "v"}) emitter.reserve(n);
+      const std::string at = emitter.address(o.plain->tensor, o.plain->offset);
       if (vectors) {
-        Block body(2);
-        Emitter emitter(scope, body);
-        const std::string at = emitter.index(o.plain->offset, 5);
-        for (const auto* vars : {&o.batch, &o.rows})
-          for (const auto& v : *vars)
-            if (emitter.used().count(v))
-              body.line(fmt::format("const index_t {0} = row.{0};", c_name(v)));
-        decode(body, "k", o.depth, scope, emitter.used(), used);
-        body.line(
-            fmt::format("fetch_words<V>({} + {}, out);", scope.pointers.at(o.plain->tensor), at));
-        words += fmt::format(
-            "  template <int V>\n  MTMC_DEVICE void words(const Row& row, index_t k, unsigned "
-            "(&out)[V / 2]) const {{\n{}  }}\n",
-            body.text());
+        access.line(fmt::format("fetch_words<V>({}, out);", at));
+      } else {
+        // What a guard asks of all eight alike is asked once.
+        std::string some = "true", inside = "true";
+        emitter.lane = o.lane;
+        if (o.plain->guard)
+          for (const auto& condition : conditions(*o.plain->guard)) {
+            std::string& text = condition.symbols().count(o.lane) ? inside : some;
+            text = (text == "true" ? "" : text + " && ") + emitter.index(condition, 3);
+          }
+        access.line(
+            fmt::format("gather_words<V>({}, {}, {}, [&](index_t v) {{ return {}; }}, out);", at,
+                        emitter.index(*step, 0), some, inside));
       }
+      for (const auto* vars : {&o.batch, &o.rows})
+        for (const auto& v : *vars)
+          if (emitter.used().count(v))
+            body.line(fmt::format("const index_t {0} = row.{0};", c_name(v)));
+      decode(body, "k", o.depth, scope, emitter.used(), used);
+      used.insert(emitter.used().begin(), emitter.used().end());
+      body.append(access);
+      words += fmt::format(
+          "  template <int V>\n  MTMC_DEVICE void words(const Row& row, index_t k, unsigned "
+          "(&out)[V / 2]) const {{\n{}  }}\n",
+          body.text());
     }
     return fmt::format(
         "struct {0} : {1} {{\n  using Real = {2};\n  static constexpr bool kAlongK = {3};\n"
@@ -102,7 +125,8 @@ struct MatmulWriter {
         "  MTMC_DEVICE Row row(index_t z, index_t m) const {{\n{7}  }}\n"
         "  template <int V>\n  MTMC_DEVICE void load(const Row& row, index_t k, Real (&out)[V]) "
         "const {{\n{8}  }}\n{9}}};\n\n",
-        name, base, scope.real(), o.along_k ? "true" : "false", vectors ? width() : 1, fields,
+        name, base, scope.real(), o.along_k ? "true" : "false", vectors || gathers ? width() : 1,
+        fields,
         aligned(lanes, o.along_k ? o.depth : o.rows,
                 std::to_string(std::max<std::int64_t>(4, width()))),
         row.text(), head.text(), words);
@@ -212,8 +236,7 @@ struct MatmulWriter {
       const CValue value =
           t == shape.result ? CValue{"acc", CType::real, 9, std::nullopt} : emitter.tensor(t, at);
       const std::string text = emitter.as(value, emitter.type_of(t));
-      const std::string place = emitter.index(scope.offset(t, at), 5);
-      body.line(fmt::format("put({} + {}, {});", scope.pointers.at(t), place, text));
+      body.line(fmt::format("put({}, {});", emitter.address(t, scope.offset(t, at)), text));
     }
     if (emitter.error()) error = emitter.error();
     mine.insert(emitter.used().begin(), emitter.used().end());
@@ -239,7 +262,8 @@ constexpr Tile kTiles[] = {{128, 128, 8, 8, 8}, {64, 64, 16, 4, 4},  {128, 64, 8
                            {16, 128, 16, 4, 4}, {128, 16, 16, 4, 4}, {16, 16, 16, 1, 1},
                            {64, 64, 8, 8, 8}};
 constexpr Tile kMmaTiles[] = {{128, 128, 32, 2, 4}, {128, 128, 32, 2, 2}, {64, 64, 32, 2, 2},
-                              {128, 64, 32, 4, 2},  {64, 128, 32, 2, 4},  {32, 64, 32, 1, 4},
+                              {128, 64, 32, 2, 2},  {64, 128, 32, 2, 2},  {128, 64, 32, 4, 2},
+                              {64, 128, 32, 2, 4},  {32, 64, 32, 1, 4},   {64, 32, 32, 2, 1},
                               {32, 32, 32, 2, 1},   {16, 64, 32, 1, 4}};
 
 struct Extents {
@@ -289,7 +313,9 @@ void rank(GroupCode& code, const GroupTask& task, const Extents& e, int real_byt
     code.constraints.push_back(fmt::format(
         "{} % (16 * {}) == 0 and {} % (16 * {}) == 0 and {} * {} <= 16", bm, x, bn, y, x, y));
     code.constraints.push_back(
-        fmt::format("{} * 2 * ({} + 8) * ({} + {} + 16) <= 49152", stages, bk, bm, bn));
+        task.option("swizzle") != 0
+            ? fmt::format("{} * 2 * {} * ({} + {}) <= 49152", stages, bk, bm, bn)
+            : fmt::format("{} * 2 * ({} + 8) * ({} + {} + 16) <= 49152", stages, bk, bm, bn));
     return;
   }
   const std::string threads = fmt::format("({} / {}) * ({} / {})", bm, x, bn, y);
@@ -364,12 +390,15 @@ Result<GroupCode> write_matmul(const GroupTask& task) {
   };
   code.text += fmt::format(
       "extern \"C\" __global__ void __launch_bounds__({0})\n{1}({2}) {{\n"
-      "  {17}<{3}, {4}, {5}, {6}, {7}, {8}, {9}, {10}>(\n      {11}, {12}, {13}, {14}, {15}, "
+      "  {17}<{3}, {4}, {5}, {6}, {7}, {8}, {9}, {10}{18}>(\n      {11}, {12}, {13}, {14}, {15}, "
       "{16});\n}}\n",
       threads, name, signature.parameters(), task.macro("BLOCK_M"), task.macro("BLOCK_N"),
       task.macro("BLOCK_K"), task.macro(x), task.macro(y), task.option("stages", 1) > 1 ? 2 : 1,
       group, parts, made(a, ""), made(b, ""), made(store, split ? ", partial" : ""), m_text, n_text,
-      k_text, mma ? "matmul_mma" : "matmul");
+      k_text, mma ? "matmul_mma" : "matmul",
+      !mma                          ? ""
+      : task.option("swizzle") != 0 ? ", true"
+                                    : ", false");
   kernel::Launch launch;
   launch.kernel = name;
   launch.grid = {ceil_div(m, symbol("BLOCK_M")) * ceil_div(n, symbol("BLOCK_N")) * batch * splits};

@@ -88,8 +88,9 @@ Result<GroupCode> write_naive(const GroupTask& task) {
             ? emitter.as({emitter.as(value, CType::boolean), CType::boolean, 0, std::nullopt}, type)
             : emitter.as(value, type);
     const bool dense = task.lowering.tensors[static_cast<std::size_t>(t)].strides.empty();
-    body.line(fmt::format("put({} + {}, {});", scope.pointers.at(t),
-                          dense ? "e" : emitter.index(scope.offset(t, domain->at), 5), text));
+    const std::string place =
+        dense ? scope.pointers.at(t) + " + e" : emitter.address(t, scope.offset(t, domain->at));
+    body.line(fmt::format("put({}, {});", place, text));
   }
   if (emitter.error()) return bad_input(*emitter.error());
   if (emitter.reductions() > reductions) return bad_input("a reduction is read at several points");

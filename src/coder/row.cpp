@@ -267,7 +267,7 @@ std::string RowWriter::store_row() {
   emitter.known_tensor = [this](int t, const std::vector<Expr>&) { return statistic(t); };
   for (int t : shape.stored_rows) {
     const CValue value = emitter.tensor(t, shape.at.at(t));
-    const std::string at = emitter.index(scope.offset(t, shape.at.at(t)), 5);
+    const std::string place = emitter.address(t, scope.offset(t, shape.at.at(t)));
     const bool boolean =
         task.lowering.tensors[static_cast<std::size_t>(t)].dtype == op::DType::boolean;
     const CType type = emitter.type_of(t);
@@ -275,8 +275,7 @@ std::string RowWriter::store_row() {
         boolean
             ? emitter.as({emitter.as(value, CType::boolean), CType::boolean, 0, std::nullopt}, type)
             : emitter.as(value, type);
-    body.line(
-        fmt::format("put({}{}, {});", scope.pointers.at(t), at == "0" ? "" : " + " + at, text));
+    body.line(fmt::format("put({}, {});", place, text));
   }
   if (emitter.error()) error = emitter.error();
   used.insert(emitter.used().begin(), emitter.used().end());

@@ -27,6 +27,7 @@ struct Scope {
   std::set<int> inside;     // tensors that the group computes
   std::vector<int> stored;  // those of them that others read, in order
   bool wide_real = false;   // double
+  bool narrow_results = false;  // everything stored is f16 or bf16
   bool wide_index = false;  // long long
   IndexMath math;
   std::map<int, std::string> pointers;  // tensors from outside or stored: the C name of the pointer
@@ -79,6 +80,8 @@ class Emitter {
   std::string index(const Expr& e, int level = 0) {
     return c_expr(e, scope_.math, &used_, lane, level);
   }
+  // "pointer + (offset)" of a tensor from outside or stored: one 64-bit addition, whatever the offset.
+  std::string address(int tensor, const Expr& offset);
   std::string as(const CValue& value, CType type, int level = 0);
   std::string type_name(CType type) const;
   void statement(const std::string& text) { block_->line(text); }

@@ -277,6 +277,9 @@ Result<Group> changed(const ScheduleTask& task, Group g, const Step& step) {
       if (g.style != "matmul") return bad_input("tensorize is for matmul groups; tile it first");
       g.options.erase("vector");
       return set("mma", 1);
+    case Action::swizzle:
+      if (!g.options.count("mma")) return bad_input("swizzle is for tiles of tensor cores");
+      return set("swizzle", 1);
     case Action::persist:
       if (g.style != "pointwise") return bad_input("persist is for pointwise groups");
       return set("persist", 1);
@@ -386,6 +389,7 @@ std::vector<Step> admissible_steps(const ScheduleTask& task, const Schedule& sch
     }
     if (g.style == "matmul" && !g.options.count("mma"))
       offer(Action::tensorize, part, {}, 4, "tensor cores with f32 sums");
+    offer(Action::swizzle, part, {}, 1.1, "tiles without padding and without bank conflicts");
     offer(Action::persist, part, {}, 1.02, "a grid-stride loop over a fixed number of blocks");
   }
   return steps;

@@ -85,6 +85,25 @@ std::string integer_literal(std::int64_t value) {
   return fmt::format("{}", value);
 }
 
+namespace {
+// x >= 0 && x < d, as index_inside(x, d).
+bool is_range(const Expr& e) {
+  using Kind = Expr::Kind;
+  if (e.kind() != Kind::logical_and) return false;
+  const Expr &low = e.args()[0], &high = e.args()[1];
+  return low.kind() == Kind::greater_equal && high.kind() == Kind::less &&
+         low.args()[1].is_constant(0) && low.args()[0].text() == high.args()[0].text();
+}
+}  // namespace
+
+std::vector<Expr> conditions(const Expr& guard) {
+  if (guard.kind() != Expr::Kind::logical_and || is_range(guard)) return {guard};
+  std::vector<Expr> all = conditions(guard.args()[0]);
+  const auto more = conditions(guard.args()[1]);
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
 std::string c_expr(const Expr& e, const IndexMath& math, std::set<std::string>* used,
                    const std::string& lane, int level) {
   using Kind = Expr::Kind;
@@ -138,8 +157,11 @@ std::string c_expr(const Expr& e, const IndexMath& math, std::set<std::string>* 
       return binary(">", 4);
     case Kind::greater_equal:
       return binary(">=", 4);
-    case Kind::logical_and:
-      return binary("&&", 2);
+    case Kind::logical_and: {
+      if (!is_range(e) || !math.nonnegative(a[1].args()[1])) return binary("&&", 2);
+      const auto part = [&](const Expr& x) { return c_expr(x, math, used, lane, 0); };
+      return fmt::format("index_inside({}, {})", part(a[1].args()[0]), part(a[1].args()[1]));
+    }
     case Kind::logical_or:
       return binary("||", 1);
     case Kind::logical_not:

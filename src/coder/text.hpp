@@ -41,4 +41,7 @@ std::string integer_literal(std::int64_t value);
 std::string c_expr(const Expr& e, const IndexMath& math, std::set<std::string>* used,
                    const std::string& lane = {}, int level = 0);
 
+// What a guard joins by "and"; the two ends of a range of one expression stay together.
+std::vector<Expr> conditions(const Expr& guard);
+
 }  // namespace mtmc::coder

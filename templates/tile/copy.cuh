@@ -153,4 +153,20 @@ MTMC_DEVICE void fetch_words(const T* p, unsigned (&out)[V / 2]) {
   for (int i = 0; i < V / 2; ++i) out[i] = word.w[i];
 }
 
+// The same for neighbours that lie `step` apart, where some = true; where inside(v) is false, zero stands for the element
+// and it is not read.
+template <int V, class T, class Inside>
+MTMC_DEVICE void gather_words(const T* p, index_t step, bool some, Inside inside, unsigned (&out)[V / 2]) {
+#pragma unroll
+  for (int i = 0; i < V / 2; ++i) out[i] = 0;
+  if (!some) return;
+#pragma unroll
+  for (int i = 0; i < V / 2; ++i) {
+    unsigned short low = 0, high = 0;
+    if (inside(2 * i)) low = p[2 * i * step].bits;
+    if (inside(2 * i + 1)) high = p[(2 * i + 1) * step].bits;
+    asm("mov.b32 %0, {%1, %2};" : "=r"(out[i]) : "h"(low), "h"(high));
+  }
+}
+
 MTMC_DEVICE bool divides(int vector, index_t value) { return value % vector == 0; }

@@ -11,6 +11,11 @@
 // All index arithmetic of a unit; long long where a tensor has 2^31 elements or more.
 using index_t = MTMC_INDEX;
 
+// 0 <= i < extent in one comparison; extent is not negative.
+MTMC_DEVICE bool index_inside(index_t i, index_t extent) {
+  return (unsigned MTMC_INDEX)i < (unsigned MTMC_INDEX)extent;
+}
+
 MTMC_DEVICE float max_of(float a, float b) {
 #if __CUDA_ARCH__ >= 800
   float r;

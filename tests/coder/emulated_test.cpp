@@ -202,6 +202,46 @@ TEST_CASE("tensor cores") {
          {},
          {"d0=1,d1=1,d2=1,d3=1,d4=1", "d0=1,d1=3,d2=5,d3=7,d4=9"}},
         {"fuse *", "tile g0", "tensorize g0"}, 1);
+  // Neighbours of a guarded or strided row are gathered by eight.
+  for (const char* line :
+       {"y = relu(conv2d(x, w, b, padding=1)); x: f16[B,C,H,W]; w: f16[O,C,3,3]; b: f16[O]; B=2; "
+        "C=16; H=16; W=16; O=32",
+        "y = relu(conv2d(x, w, stride=2, padding=1)); x: bf16[B,C,H,W]; w: bf16[O,C,3,3]; B=2; "
+        "C=16; H=16; "
+        "W=16; O=32"})
+    judge({"", line, {}, {"d0=1,d1=3,d2=5,d3=7,d4=9", "d0=3,d1=16,d2=9,d3=32,d4=24"}},
+          {"fuse *", "tile g0", "tensorize g0", "swizzle g0"}, 2);
+}
+
+TEST_CASE("swizzled tiles") {
+  if (missing()) return;
+  const std::vector<const char*> dims = {"d0=1,d1=1,d2=1", "d0=37,d1=29,d2=53",
+                                         "d0=70,d1=72,d2=136"};
+  const Problem problem("y = x @ w; x: f16[M,K]; w: f16[K,N]; M=128; N=128; K=128");
+  // Rows of 2, 4, 8 and 16 chunks, along k for A and along n for B.
+  for (const int k : {16, 32, 64})
+    for (const auto& [m, n] : {std::pair{16, 128}, {64, 16}, {32, 64}}) {
+      const auto candidate = after(problem, {"tile g0", "tensorize g0", "swizzle g0"});
+      const kernel::Configuration c = {{"G0_BLOCK_M", m},
+                                       {"G0_BLOCK_N", n},
+                                       {"G0_BLOCK_K", k},
+                                       {"G0_WARPS_M", 1},
+                                       {"G0_WARPS_N", 1}};
+      INFO(m << " x " << n << " x " << k);
+      const std::string ptx = nvrtc().ptx(candidate.sources, c);
+      for (const auto& at : bindings(problem, dims)) {
+        const Run result = run(problem, candidate, c, ptx, at);
+        CHECK(result.mismatch == "");
+        if (at != problem.region.op.binding()) continue;
+        // No bank conflicts: a 16-byte access of a warp is four wavefronts.
+        const auto& p = result.profiles.at(0);
+        CHECK(p.shared_load.wavefronts == 4 * p.shared_load.requests);
+        CHECK(p.shared_store.wavefronts == 4 * p.shared_store.requests);
+      }
+    }
+  judge(
+      {"", "y = transpose(x, 0, 1) @ w; x: bf16[K,M]; w: bf16[K,N]; M=128; N=128; K=64", {}, dims},
+      {"fuse *", "tile g0", "tensorize g0", "swizzle g0", "stage g0"}, 3);
 }
 
 TEST_CASE("convolutions") {

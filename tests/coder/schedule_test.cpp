@@ -106,7 +106,8 @@ TEST_CASE("steps that do not apply are refused with a reason") {
         std::string::npos);
   CHECK(refusal(problem, start, "vectorize g1 vector=3").find("2, 4 or 8") != std::string::npos);
   CHECK(refusal(problem, start, "stage g0").find("row and matmul groups") != std::string::npos);
-  CHECK(refusal(problem, start, "swizzle g0").find("no action 'swizzle'") != std::string::npos);
+  CHECK(refusal(problem, start, "pipeline g0").find("no action 'pipeline'") != std::string::npos);
+  CHECK(refusal(problem, start, "swizzle g0").find("tiles of tensor cores") != std::string::npos);
   CHECK(refusal(problem, start, "tensorize g0").find("tile it first") != std::string::npos);
   CHECK(refusal(problem, start, "fix_compile").find("part ''") != std::string::npos);
   const auto fused = after(problem, {"fuse *"});
@@ -135,6 +136,19 @@ TEST_CASE("tensor cores take plain narrow operands of one type") {
         std::string::npos);
   CHECK(refusal(good, after(good, {"fuse *", "tile g0", "tensorize g0"}), "vectorize g0 vector=4")
             .find("already") != std::string::npos);
+}
+
+TEST_CASE("only results of 16 bits are computed with the hardware's exp") {
+  const auto text = [](const char* line) {
+    const Problem problem(line);
+    return after(problem, {"fuse *"}).sources[0].text;
+  };
+  CHECK(text("y = softmax(x, dim=-1); x: f16[M,N]; M=8; N=64").find("__expf(") !=
+        std::string::npos);
+  CHECK(text("y = softmax(x, dim=-1); x: f32[M,N]; M=8; N=64").find("__expf(") ==
+        std::string::npos);
+  CHECK(text("y = exp(x); z = to(y, f32); return y, z; x: f16[M,N]; M=8; N=64").find("__expf(") ==
+        std::string::npos);
 }
 
 TEST_CASE("a product is not fused into rows, nor heavy maps into a product") {

@@ -28,7 +28,7 @@ struct G0_A : G0_Args {
     const index_t i1 = row.i1;
     const index_t k0_k1_k2 = k;
     float x1_v[V];
-    fetch<V>(x1 + i1 * d1 * 9 + k0_k1_k2, x1_v);
+    fetch<V>(x1 + (i1 * d1 * 9 + k0_k1_k2), x1_v);
     #pragma unroll
     for (int v = 0; v < V; ++v) {
       out[v] = x1_v[v];
@@ -64,7 +64,7 @@ struct G0_B : G0_Args {
     const index_t k0 = k_2 / 3;
     #pragma unroll
     for (int v = 0; v < V; ++v) {
-      const float x0_v = (i2 + k1 - 1 >= 0 && i2 + k1 - 1 < d2 && (i3 + v + k2 - 1 >= 0 && i3 + v + k2 - 1 < d3)) ? fetch(x0 + i0 * d1 * d2 * d3 + k0 * d2 * d3 + i2 * d3 + k1 * d3 + (i3 + v) + k2 - d3 - 1) : 0.0f;
+      const float x0_v = (index_inside(i2 + k1 - 1, d2) && index_inside(i3 + v + k2 - 1, d3)) ? fetch(x0 + (i0 * d1 * d2 * d3 + k0 * d2 * d3 + i2 * d3 + k1 * d3 + (i3 + v) + k2 - d3 - 1)) : 0.0f;
       out[v] = x0_v;
     }
   }
@@ -88,7 +88,7 @@ struct G0_Store : G0_Args {
       const float y0_v = max_of(t4, 0.0f);
       y0_out[v] = y0_v;
     }
-    put<V>(y0 + i0 * d2 * d3 * d4 + i1 * d2 * d3 + i2 * d3 + i3, y0_out);
+    put<V>(y0 + (i0 * d2 * d3 * d4 + i1 * d2 * d3 + i2 * d3 + i3), y0_out);
   }
 };
 

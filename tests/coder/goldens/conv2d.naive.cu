@@ -16,8 +16,8 @@ g0_conv2d(const float* __restrict__ x0, const float* __restrict__ x1, float* __r
   for (index_t r0 = 0; r0 < d1; ++r0) {
     for (index_t r1 = 0; r1 < 3; ++r1) {
       for (index_t r2 = 0; r2 < 3; ++r2) {
-        const float x0_v = (i2 + r1 - 1 >= 0 && i2 + r1 - 1 < d2 && (i3 + r2 - 1 >= 0 && i3 + r2 - 1 < d3)) ? fetch(x0 + i0 * d1 * d2 * d3 + r0 * d2 * d3 + i2 * d3 + r1 * d3 + i3 + r2 - d3 - 1) : 0.0f;
-        const float x1_v = fetch(x1 + i1 * d1 * 9 + r0 * 9 + r1 * 3 + r2);
+        const float x0_v = (index_inside(i2 + r1 - 1, d2) && index_inside(i3 + r2 - 1, d3)) ? fetch(x0 + (i0 * d1 * d2 * d3 + r0 * d2 * d3 + i2 * d3 + r1 * d3 + i3 + r2 - d3 - 1)) : 0.0f;
+        const float x1_v = fetch(x1 + (i1 * d1 * 9 + r0 * 9 + r1 * 3 + r2));
         acc += x0_v * x1_v;
       }
     }
@@ -35,7 +35,7 @@ g1_conv2d(const float* __restrict__ x2, const float* __restrict__ t3, float* __r
   const index_t e_2 = e_3 / d2;
   const index_t i1 = e_2 % d4;
   const index_t i0 = e_2 / d4;
-  const float t3_v = fetch(t3 + i0 * d2 * d3 * d4 + i1 * d2 * d3 + i2 * d3 + i3);
+  const float t3_v = fetch(t3 + (i0 * d2 * d3 * d4 + i1 * d2 * d3 + i2 * d3 + i3));
   const float x2_v = fetch(x2 + i1);
   const float t4_v = t3_v + x2_v;
   put(t4 + e, t4_v);
@@ -51,7 +51,7 @@ g2_relu(const float* __restrict__ t4, float* __restrict__ y0, index_t d0, index_
   const index_t e_2 = e_3 / d2;
   const index_t i1 = e_2 % d4;
   const index_t i0 = e_2 / d4;
-  const float t4_v = fetch(t4 + i0 * d2 * d3 * d4 + i1 * d2 * d3 + i2 * d3 + i3);
+  const float t4_v = fetch(t4 + (i0 * d2 * d3 * d4 + i1 * d2 * d3 + i2 * d3 + i3));
   const float y0_v = max_of(t4_v, 0.0f);
   put(y0 + e, y0_v);
 }

@@ -28,7 +28,7 @@ struct G0_A : G0_Args {
     const index_t i0 = row.i0;
     const index_t k0 = k;
     float x1_v[V];
-    fetch<V>(x1 + i0 * d1 + k0, x1_v);
+    fetch<V>(x1 + (i0 * d1 + k0), x1_v);
     #pragma unroll
     for (int v = 0; v < V; ++v) {
       out[v] = x1_v[v];
@@ -53,7 +53,7 @@ struct G0_B : G0_Args {
     const index_t i1 = row.i1;
     const index_t k0 = k;
     float x0_v[V];
-    fetch<V>(x0 + i1 * d1 + k0, x0_v);
+    fetch<V>(x0 + (i1 * d1 + k0), x0_v);
     #pragma unroll
     for (int v = 0; v < V; ++v) {
       out[v] = x0_v[v];
@@ -77,7 +77,7 @@ struct G0_Store : G0_Args {
       const float y0_v = 0.5f * t5 * (1.0f + erff(t5 * 0.70710677f));
       y0_out[v] = y0_v;
     }
-    put<V>(y0 + i0 * d0 + i1, y0_out);
+    put<V>(y0 + (i0 * d0 + i1), y0_out);
   }
 };
 

@@ -10,8 +10,8 @@ g0_linear(const float* __restrict__ x0, const float* __restrict__ x1, float* __r
   const index_t i0 = e / d2;
   float acc = 0.0f;
   for (index_t r0 = 0; r0 < d1; ++r0) {
-    const float x0_v = fetch(x0 + i0 * d1 + r0);
-    const float x1_v = fetch(x1 + i1 * d1 + r0);
+    const float x0_v = fetch(x0 + (i0 * d1 + r0));
+    const float x1_v = fetch(x1 + (i1 * d1 + r0));
     acc += x0_v * x1_v;
   }
   put(t3 + e, acc);
@@ -23,7 +23,7 @@ g1_linear(const float* __restrict__ x2, const float* __restrict__ t3, float* __r
   if (e >= d0 * d2) return;
   const index_t i1 = e % d2;
   const index_t i0 = e / d2;
-  const float t3_v = fetch(t3 + i0 * d2 + i1);
+  const float t3_v = fetch(t3 + (i0 * d2 + i1));
   const float x2_v = fetch(x2 + i1);
   const float t4_v = t3_v + x2_v;
   put(t4 + e, t4_v);
@@ -35,7 +35,7 @@ g2_relu(const float* __restrict__ t4, float* __restrict__ y0, index_t d0, index_
   if (e >= d0 * d2) return;
   const index_t i1 = e % d2;
   const index_t i0 = e / d2;
-  const float t4_v = fetch(t4 + i0 * d2 + i1);
+  const float t4_v = fetch(t4 + (i0 * d2 + i1));
   const float y0_v = max_of(t4_v, 0.0f);
   put(y0 + e, y0_v);
 }

@@ -15,7 +15,7 @@ struct G0 {
     const index_t i1 = e % d1;
     const index_t i0 = e / d1;
     float x0_v[V];
-    fetch<V>(x0 + i0 * d1 + i1, x0_v);
+    fetch<V>(x0 + (i0 * d1 + i1), x0_v);
     float x1_v[V];
     fetch<V>(x1 + i1, x1_v);
     float y0_out[V];
@@ -26,7 +26,7 @@ struct G0 {
       const float y0_v = max_of(t3, 0.0f);
       y0_out[v] = y0_v;
     }
-    put<V>(y0 + i0 * d1 + i1, y0_out);
+    put<V>(y0 + (i0 * d1 + i1), y0_out);
   }
 };
 

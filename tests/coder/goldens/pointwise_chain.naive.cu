@@ -8,7 +8,7 @@ g0_mul(const float* __restrict__ x0, float* __restrict__ t2, index_t d0, index_t
   if (e >= d0 * d1) return;
   const index_t i1 = e % d1;
   const index_t i0 = e / d1;
-  const float x0_v = fetch(x0 + i0 * d1 + i1);
+  const float x0_v = fetch(x0 + (i0 * d1 + i1));
   const float t2_v = x0_v * 2.0f;
   put(t2 + e, t2_v);
 }
@@ -19,7 +19,7 @@ g1_add(const float* __restrict__ x1, const float* __restrict__ t2, float* __rest
   if (e >= d0 * d1) return;
   const index_t i1 = e % d1;
   const index_t i0 = e / d1;
-  const float t2_v = fetch(t2 + i0 * d1 + i1);
+  const float t2_v = fetch(t2 + (i0 * d1 + i1));
   const float x1_v = fetch(x1 + i1);
   const float t3_v = t2_v + x1_v;
   put(t3 + e, t3_v);
@@ -31,7 +31,7 @@ g2_relu(const float* __restrict__ t3, float* __restrict__ y0, index_t d0, index_
   if (e >= d0 * d1) return;
   const index_t i1 = e % d1;
   const index_t i0 = e / d1;
-  const float t3_v = fetch(t3 + i0 * d1 + i1);
+  const float t3_v = fetch(t3 + (i0 * d1 + i1));
   const float y0_v = max_of(t3_v, 0.0f);
   put(y0 + e, y0_v);
 }

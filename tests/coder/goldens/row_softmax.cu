@@ -43,7 +43,7 @@ struct G0 {
     const index_t p0 = row.p0;
     const index_t c0 = c;
     float x0_v[V];
-    fetch<V>(x0 + p0 * d1 + c0, x0_v);
+    fetch<V>(x0 + (p0 * d1 + c0), x0_v);
     #pragma unroll
     for (int v = 0; v < V; ++v) {
       item.x0_s[v] = x0_v[v];
@@ -81,7 +81,7 @@ struct G0 {
       const float y0_v = t2 / row.t3;
       y0_out[v] = y0_v;
     }
-    put<V>(y0 + p0 * d1 + c0, y0_out);
+    put<V>(y0 + (p0 * d1 + c0), y0_out);
   }
   MTMC_DEVICE void store_row(const Row& row) const {
   }

@@ -26,7 +26,7 @@ struct G0_A : G0_Args {
     const index_t i0 = row.i0;
     const index_t k0 = k;
     float x0_v[V];
-    fetch<V>(x0 + i0 * d1 + k0, x0_v);
+    fetch<V>(x0 + (i0 * d1 + k0), x0_v);
     #pragma unroll
     for (int v = 0; v < V; ++v) {
       out[v] = x0_v[v];
@@ -51,7 +51,7 @@ struct G0_B : G0_Args {
     const index_t i1 = row.i1;
     const index_t k0 = k;
     float x1_v[V];
-    fetch<V>(x1 + k0 * d2 + i1, x1_v);
+    fetch<V>(x1 + (k0 * d2 + i1), x1_v);
     #pragma unroll
     for (int v = 0; v < V; ++v) {
       out[v] = x1_v[v];
@@ -85,7 +85,7 @@ g0_matmul_combine(const float* __restrict__ x0, const float* __restrict__ x1, fl
   const index_t i0 = e / d2;
   float acc = 0;
   for (int s = 0; s < G0_PARTS; ++s) acc += partial[s * (d0 * d2) + e];
-  put(y0 + i0 * d2 + i1, acc);
+  put(y0 + (i0 * d2 + i1), acc);
 }
 
 // configuration: G0_BLOCK_K=16 G0_BLOCK_M=16 G0_BLOCK_N=16 G0_PARTS=8 G0_THREAD_M=1 G0_THREAD_N=1

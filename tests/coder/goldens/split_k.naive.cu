@@ -10,8 +10,8 @@ g0_matmul(const float* __restrict__ x0, const float* __restrict__ x1, float* __r
   const index_t i0 = e / d2;
   float acc = 0.0f;
   for (index_t r0 = 0; r0 < d1; ++r0) {
-    const float x0_v = fetch(x0 + i0 * d1 + r0);
-    const float x1_v = fetch(x1 + r0 * d2 + i1);
+    const float x0_v = fetch(x0 + (i0 * d1 + r0));
+    const float x1_v = fetch(x1 + (r0 * d2 + i1));
     acc += x0_v * x1_v;
   }
   put(y0 + e, acc);
