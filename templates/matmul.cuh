@@ -22,10 +22,9 @@
 // Fragments: thread (tx, ty) of a (BN/TN) x (BM/TM) grid owns rows (i*(BM/TM) + ty)*4 + 0..3 and
 // columns (j*(BN/TN) + tx)*4 + 0..3, so that a warp's 16-byte reads of a row of the tile have no
 // bank conflict, and its stores are whole sectors. Rows of both tiles are k; 4 elements of padding
-// keep transposing stores apart. STAGES 1: load, store, compute. STAGES 2: the next tile is on its
-// way in registers while this one is computed, and goes to a second buffer: one barrier a tile.
+// keep transposing stores apart. GROUP, SPLITS and STAGES as in tile/product.cuh.
 #pragma once
-#include "copy.cuh"
+#include "product.cuh"
 
 // Four neighbours from shared memory, 16-byte aligned for float.
 template <int V>
@@ -117,8 +116,7 @@ struct TileCopy {
   }
 };
 
-// THREADS = BM/TM * BN/TN. Blocks are linear: tiles fastest, then splits of k, then z. GROUP > 1
-// walks GROUP rows of tiles together, so that neighbouring blocks share operands in L2.
+// THREADS = BM/TM * BN/TN.
 template <int BM, int BN, int BK, int TM, int TN, int STAGES, int GROUP, int SPLITS, class A,
           class B, class Visitor>
 MTMC_DEVICE void matmul(const A& a, const B& b, const Visitor& visitor, index_t M, index_t N,
@@ -134,21 +132,8 @@ MTMC_DEVICE void matmul(const A& a, const B& b, const Visitor& visitor, index_t 
   __shared__ alignas(16) Real tile_a[STAGES][BK * CopyA::kStride];
   __shared__ alignas(16) Real tile_b[STAGES][BK * CopyB::kStride];
 
-  const index_t tiles_m = (M + BM - 1) / BM, tiles_n = (N + BN - 1) / BN, tiles = tiles_m * tiles_n;
-  index_t block = blockIdx.x;
-  const index_t tile = block % tiles;
-  block /= tiles;
-  const index_t split = SPLITS > 1 ? block % SPLITS : 0, z = SPLITS > 1 ? block / SPLITS : block;
-  index_t bm = tile / tiles_n, bn = tile % tiles_n;
-  if (GROUP > 1) {
-    const index_t width = GROUP * tiles_n, first = tile / width * GROUP;
-    const index_t height = tiles_m - first < GROUP ? tiles_m - first : GROUP;
-    bm = first + tile % width % height;
-    bn = tile % width / height;
-  }
-  const index_t m0 = bm * BM, n0 = bn * BN;
-  const index_t chunk = SPLITS > 1 ? ((K + SPLITS - 1) / SPLITS + BK - 1) / BK * BK : K;
-  const index_t k_begin = split * chunk, k_end = k_begin + chunk < K ? k_begin + chunk : K;
+  const BlockTile<BM, BN, BK, GROUP, SPLITS> block(M, N, K);
+  const index_t m0 = block.m0, n0 = block.n0, k_end = block.k_end;
   const bool whole_a = m0 + BM <= M && (VA == 1 || a.aligned());
   const bool whole_b = n0 + BN <= N && (VB == 1 || b.aligned());
   // A warp is 8 threads along n and 4 along m where that fits: fewer distinct words in its fragment
@@ -160,12 +145,12 @@ MTMC_DEVICE void matmul(const A& a, const B& b, const Visitor& visitor, index_t 
 
   CopyA copy_a;
   CopyB copy_b;
-  copy_a.begin(a, z, m0);
-  copy_b.begin(b, z, n0);
+  copy_a.begin(a, block.z, m0);
+  copy_b.begin(b, block.z, n0);
   const auto load = [&](index_t k0) {
     const bool inside = k0 + BK <= k_end;
-    copy_a.load(a, z, m0, M, k0, k_end, whole_a && inside);
-    copy_b.load(b, z, n0, N, k0, k_end, whole_b && inside);
+    copy_a.load(a, block.z, m0, M, k0, k_end, whole_a && inside);
+    copy_b.load(b, block.z, n0, N, k0, k_end, whole_b && inside);
   };
 
   Real acc[TM][TN];
@@ -196,35 +181,11 @@ MTMC_DEVICE void matmul(const A& a, const B& b, const Visitor& visitor, index_t 
     }
   };
 
-  if constexpr (STAGES == 1) {
-    for (index_t k0 = k_begin; k0 < k_end; k0 += BK) {
-      load(k0);
-      __syncthreads();
-      copy_a.store(tile_a[0]);
-      copy_b.store(tile_b[0]);
-      __syncthreads();
-      compute(0);
-    }
-  } else {
-    int stage = 0;
-    if (k_begin < k_end) {
-      load(k_begin);
-      copy_a.store(tile_a[0]);
-      copy_b.store(tile_b[0]);
-      __syncthreads();
-    }
-    for (index_t k0 = k_begin; k0 < k_end; k0 += BK) {
-      const bool more = k0 + BK < k_end;
-      if (more) load(k0 + BK);
-      compute(stage);
-      if (more) {
-        stage ^= 1;
-        copy_a.store(tile_a[stage]);
-        copy_b.store(tile_b[stage]);
-        __syncthreads();
-      }
-    }
-  }
+  const auto store = [&](int stage) {
+    copy_a.store(tile_a[stage]);
+    copy_b.store(tile_b[stage]);
+  };
+  walk_tiles<STAGES, BK>(block.k_begin, k_end, load, store, compute);
 
   constexpr int VS = Visitor::kVector < VN ? Visitor::kVector : VN;  // neighbours of a store
   const bool vectors = VS > 1 && visitor.aligned();
@@ -239,12 +200,12 @@ MTMC_DEVICE void matmul(const A& a, const B& b, const Visitor& visitor, index_t 
 #pragma unroll
       for (int v = 0; v < VS; ++v) out[v] = acc[i][j + v];
       if (vectors && n + VS <= N) {
-        visitor.template store<VS>(z, split, m, n, out);
+        visitor.template store<VS>(block.z, block.split, m, n, out);
       } else {
 #pragma unroll
         for (int v = 0; v < VS; ++v) {
           Real one[1] = {out[v]};
-          if (n + v < N) visitor.template store<1>(z, split, m, n + v, one);
+          if (n + v < N) visitor.template store<1>(block.z, block.split, m, n + v, one);
         }
       }
     }

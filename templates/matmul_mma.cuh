@@ -10,10 +10,10 @@
 // whose rows are k is transposed by ldmatrix itself. The eight 16-byte rows of an ldmatrix must fall
 // on different banks: by 8 elements of padding to a row, or, with SWIZZLE, by permuting the 16-byte
 // chunks of a row with bits of its number, which keeps the 16-byte stores apart too. A warp computes
-// BM/WARPS_M x BN/WARPS_N results. Source: PTX ISA 9.0, figures of m16n8k16 and ldmatrix. STAGES as
-// in matmul.cuh.
+// BM/WARPS_M x BN/WARPS_N results. Source: PTX ISA 9.0, figures of m16n8k16 and ldmatrix.
+// GROUP, SPLITS and STAGES as in tile/product.cuh.
 #pragma once
-#include "copy.cuh"
+#include "product.cuh"
 
 // `at`: address in the shared window of this lane's row, 16-byte aligned.
 template <bool TRANSPOSED>
@@ -183,32 +183,19 @@ MTMC_DEVICE void matmul_mma(const A& a, const B& b, const Visitor& visitor, inde
   const unsigned at_a = (unsigned)__cvta_generic_to_shared(tile_a),
                  at_b = (unsigned)__cvta_generic_to_shared(tile_b);
 
-  const index_t tiles_m = (M + BM - 1) / BM, tiles_n = (N + BN - 1) / BN, tiles = tiles_m * tiles_n;
-  index_t block = blockIdx.x;
-  const index_t tile = block % tiles;
-  block /= tiles;
-  const index_t split = SPLITS > 1 ? block % SPLITS : 0, z = SPLITS > 1 ? block / SPLITS : block;
-  index_t bm = tile / tiles_n, bn = tile % tiles_n;
-  if (GROUP > 1) {
-    const index_t width = GROUP * tiles_n, first = tile / width * GROUP;
-    const index_t height = tiles_m - first < GROUP ? tiles_m - first : GROUP;
-    bm = first + tile % width % height;
-    bn = tile % width / height;
-  }
-  const index_t m0 = bm * BM, n0 = bn * BN;
-  const index_t chunk = SPLITS > 1 ? ((K + SPLITS - 1) / SPLITS + BK - 1) / BK * BK : K;
-  const index_t k_begin = split * chunk, k_end = k_begin + chunk < K ? k_begin + chunk : K;
+  const BlockTile<BM, BN, BK, GROUP, SPLITS> block(M, N, K);
+  const index_t m0 = block.m0, n0 = block.n0, k_end = block.k_end;
   const bool whole_a = m0 + BM <= M && A::kVector == 8 && a.aligned();
   const bool whole_b = n0 + BN <= N && B::kVector == 8 && b.aligned();
 
   CopyA copy_a;
   CopyB copy_b;
-  copy_a.begin(a, z, m0, at_a);
-  copy_b.begin(b, z, n0, at_b);
+  copy_a.begin(a, block.z, m0, at_a);
+  copy_b.begin(b, block.z, n0, at_b);
   const auto load = [&](index_t k0) {
     const bool inside = k0 + BK <= k_end;
-    copy_a.load(a, z, m0, M, k0, k_end, whole_a && inside);
-    copy_b.load(b, z, n0, N, k0, k_end, whole_b && inside);
+    copy_a.load(a, block.z, m0, M, k0, k_end, whole_a && inside);
+    copy_b.load(b, block.z, n0, N, k0, k_end, whole_b && inside);
   };
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int wm = warp / WARPS_N * WM, wn = warp % WARPS_N * WN;
@@ -244,35 +231,11 @@ MTMC_DEVICE void matmul_mma(const A& a, const B& b, const Visitor& visitor, inde
     }
   };
 
-  if constexpr (STAGES == 1) {
-    for (index_t k0 = k_begin; k0 < k_end; k0 += BK) {
-      load(k0);
-      __syncthreads();
-      copy_a.store(0);
-      copy_b.store(0);
-      __syncthreads();
-      compute(0);
-    }
-  } else {
-    int stage = 0;
-    if (k_begin < k_end) {
-      load(k_begin);
-      copy_a.store(0);
-      copy_b.store(0);
-      __syncthreads();
-    }
-    for (index_t k0 = k_begin; k0 < k_end; k0 += BK) {
-      const bool more = k0 + BK < k_end;
-      if (more) load(k0 + BK);
-      compute(stage);
-      if (more) {
-        stage ^= 1;
-        copy_a.store(stage);
-        copy_b.store(stage);
-        __syncthreads();
-      }
-    }
-  }
+  const auto store = [&](int stage) {
+    copy_a.store(stage);
+    copy_b.store(stage);
+  };
+  walk_tiles<STAGES, BK>(block.k_begin, k_end, load, store, compute);
 
   const bool vectors = Visitor::kVector > 1 && visitor.aligned();
 #pragma unroll
@@ -286,12 +249,12 @@ MTMC_DEVICE void matmul_mma(const A& a, const B& b, const Visitor& visitor, inde
         const index_t n = n0 + wn + j * 8 + lane % 4 * 2;
         float pair[2] = {acc[i][j][half * 2], acc[i][j][half * 2 + 1]};
         if (vectors && n + 2 <= N) {
-          visitor.template store<2>(z, split, m, n, pair);
+          visitor.template store<2>(block.z, block.split, m, n, pair);
         } else {
 #pragma unroll
           for (int v = 0; v < 2; ++v) {
             float one[1] = {pair[v]};
-            if (n + v < N) visitor.template store<1>(z, split, m, n + v, one);
+            if (n + v < N) visitor.template store<1>(block.z, block.split, m, n + v, one);
           }
         }
       }

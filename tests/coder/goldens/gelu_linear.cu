@@ -1,6 +1,7 @@
 #define MTMC_INDEX int
 #include "math.cuh"
 #include "copy.cuh"
+#include "product.cuh"
 #include "matmul.cuh"
 
 struct G0_Args {
