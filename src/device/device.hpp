@@ -1,7 +1,8 @@
 // Device: runs the resolved steps of a recipe, on a GPU or on the PTX emulator, and says what happened.
 //
 // A Device lives in a worker process and belongs to one thread. It owns modules and buffers until reset(). What
-// a kernel does wrong is a Fault in the report; an Error means that the device itself cannot go on.
+// a kernel does wrong is a Fault in the report; an Error means that the device itself cannot go on: `unavailable` where
+// the machine is the cause (memory, driver, a device that vanished), and then its message says what to do.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +21,9 @@
 
 namespace mtmc::device {
 
+class Stopwatch;       // device/stopwatch.hpp
+class CounterSession;  // device/counters.hpp
+
 // `kind` is a word of harness::Outcome: out_of_bounds, misaligned, race, deadlock, launch_error, over_budget,
 // crash, unsupported. `text` is one line with kernel, block, thread and source line.
 struct Fault {
@@ -36,7 +40,7 @@ struct LaunchRecord {
   std::string kernel;
   std::int64_t blocks_run = 0, blocks_total = 0;
   std::optional<ModelledTime> modelled;  // emulated devices
-  std::optional<double> measured_ns;     // real ones
+  std::optional<double> measured_ns;     // real ones, where a stopwatch or a counter session saw the launch
   // What the device counted, by name with its unit ("global_load_sectors"); totals of the blocks that ran.
   std::map<std::string, double> counters;
 };
@@ -58,6 +62,7 @@ struct BoundStep {
   const kernel::ResolvedStep* step = nullptr;
   int module = -1;
   const std::map<std::string, int>* buffers = nullptr;  // recipe buffer -> device buffer
+  const kernel::ResolvedRecipe* recipe = nullptr;       // shapes and types, for library steps
 };
 
 struct BufferRequest {
@@ -80,12 +85,22 @@ class Device {
   // One bit a byte (little endian in 64-bit words): stored to by a kernel since allocation. Empty where not tracked.
   virtual std::span<const std::uint64_t> written(int buffer) = 0;
   virtual Result<RunReport> run(std::span<const BoundStep> steps, const RunOptions& options) = 0;
+  // Resident blocks of one SM, for blocks of `threads` threads without dynamic shared memory; 0 where that is not known.
+  virtual int occupancy(int module, const std::string& kernel, int threads) = 0;
   // Frees all modules and buffers.
   virtual void reset() = 0;
+
+  // After a fault that poisons the process (a GPU's "sticky" errors) false, for good: answer and end the worker.
+  virtual bool usable() const { return true; }
+  // Real devices only; nullptr where times are modelled. Owned by the device.
+  virtual Stopwatch* stopwatch() { return nullptr; }
+  // Hardware counters; nullptr on emulated devices, which count in every run.
+  virtual CounterSession* counter_session() { return nullptr; }
 };
 
 // Every device that this machine offers, by name; the first is the default: a GPU where there is one, else the
-// emulated H200. "emulated:NAME" for the table's devices.
+// emulated H200. "emulated:NAME" for the table's devices, "cuda:N" or the marketing name for GPUs. Of several GPUs of one
+// name the first has it alone, the others are "NAME (cuda:N)". Why there is no GPU: device/cuda/probe.hpp.
 struct Available {
   std::string name;  // what --device takes and what reports print, e.g. "emulated NVIDIA H200"
   kernel::DeviceFacts facts;

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/worker.hpp"
+#include "harness/ceilings.hpp"
 #include "harness/judge.hpp"
 
 namespace mtmc::harness {
@@ -22,7 +23,10 @@ class Evaluator {
   Evaluator(Evaluator&&) noexcept;
   ~Evaluator();
 
+  // Errors: unavailable where the device or its driver is the cause (vanished, out of memory, too old for the binary).
   Result<Evaluation> evaluate(const JudgeRequest& request);
+  // Of the worker's device (harness/ceilings.hpp).
+  Result<Ceilings> ceilings(const compiler::Binary& kernels, const TimingProtocol& protocol);
   std::uint64_t evaluations() const;
 
  private:

@@ -15,7 +15,6 @@
 #include <fmt/format.h>
 
 #include "base/rng.hpp"
-#include "emulator/occupancy.hpp"
 #include "kernel/region.hpp"
 
 namespace mtmc::harness {
@@ -178,28 +177,19 @@ class CaseRun {
       Symbols symbols = region.binding();
       for (const auto& [name, value] : unit.candidate.configuration) symbols[name] = value;
       device_.facts().add_symbols(symbols);
-      add_occupancy(unit, symbols);
-      auto recipe = kernel::resolve(unit.candidate.recipe, symbols);
-      if (!recipe) return Step<void>(stop(Outcome::refused, recipe.error().message));
-      BoundUnit bound{std::move(*recipe), {}, -1};
       auto module = device_.load(unit.binary);
       if (!module) return tl::unexpected<Error>(module.error());
-      bound.module = *module;
+      // For blocks of 256 threads without dynamic shared memory: a recipe that needs it more exactly says its block sizes as
+      // tunables and lets the tuner find out.
+      for (const auto& k : unit.binary.kernels)
+        if (const int blocks = device_.occupancy(*module, k.name, 256); blocks > 0) symbols["occupancy(" + k.name + ")"] = blocks;
+      auto recipe = kernel::resolve(unit.candidate.recipe, symbols);
+      if (!recipe) return Step<void>(stop(Outcome::refused, recipe.error().message));
+      BoundUnit bound{std::move(*recipe), {}, *module};
       if (auto ok = bind_buffers(unit, region, bound); !ok || !*ok) return ok;
       units_.push_back(std::move(bound));
     }
     return Step<void>{};
-  }
-
-  // occupancy(kernel) for a block of 256 threads without dynamic shared memory: a recipe that needs it more exactly says its
-  // block sizes as tunables and lets the tuner find out.
-  void add_occupancy(const Unit& unit, Symbols& symbols) {
-    const auto& facts = device_.facts();
-    const auto* entry = emulator::find_device(facts.name);
-    for (const auto& k : unit.binary.kernels)
-      if (entry)
-        symbols["occupancy(" + k.name + ")"] =
-            emulator::occupancy(*entry, {256, static_cast<unsigned>(k.registers), static_cast<unsigned>(k.static_shared_bytes)}).blocks_per_sm;
   }
 
   Result<Step<void>> bind_buffers(const Unit& unit, const op::Operator& region, BoundUnit& bound) {
@@ -253,8 +243,8 @@ class CaseRun {
   Result<Step<void>> execute_and_compare() {
     std::vector<BoundStep> prepare, run;
     for (auto& unit : units_) {
-      for (const auto& s : unit.recipe.prepare) prepare.push_back({&s, unit.module, &unit.buffers});
-      for (const auto& s : unit.recipe.run) run.push_back({&s, unit.module, &unit.buffers});
+      for (const auto& s : unit.recipe.prepare) prepare.push_back({&s, unit.module, &unit.buffers, &unit.recipe});
+      for (const auto& s : unit.recipe.run) run.push_back({&s, unit.module, &unit.buffers, &unit.recipe});
     }
     // A library routine of a vendor has no code here to emulate.
     for (const auto& s : run)

@@ -9,6 +9,7 @@
 
 #include "compiler/compiler.hpp"
 #include "harness/cases.hpp"
+#include "harness/timing.hpp"
 #include "harness/verdict.hpp"
 #include "kernel/candidate.hpp"
 
@@ -40,6 +41,10 @@ struct JudgeRequest {
   std::vector<Unit> units;
   std::uint64_t seed = 0;
   JudgeLimits limits;
+  // On a real device: how the run of the stated case is timed, in the same process and from the same binary. Without it, or
+  // on an emulated device, nothing is timed.
+  std::optional<TimingProtocol> timing;
+  bool count = false;  // and its hardware counters read, where they are permitted
 };
 
 // Errors are operational only: what a candidate did wrong is its verdict.

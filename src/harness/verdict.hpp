@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "device/device.hpp"
+#include "harness/timing.hpp"
 
 namespace mtmc::harness {
 
@@ -43,11 +44,18 @@ struct Verdict {
   std::vector<Mismatch> first;  // at most 8
 };
 
-// What judging gives: the verdict and, for correct candidates, times of the stated case.
+// What judging gives: the verdict and, for correct candidates, times of the stated case: modelled on an emulated device,
+// measured on a real one, never both.
 struct Evaluation {
   Verdict verdict;
   std::optional<double> modelled_ns;  // sum over the run's launches, in stream order
   std::vector<device::LaunchRecord> launches;
+  std::optional<Timing> timing;            // of the run, `prepare` excluded
+  std::optional<double> prepare_ns;        // measured: one run of `prepare`, where there is one
+  std::map<std::string, double> counters;  // of the whole run, by the names of device/counters.hpp
+  std::string counters_note;               // why there are none
+
+  std::optional<double> measured_ns() const { return timing ? std::optional<double>(timing->measured_ns) : std::nullopt; }
 };
 
 nlohmann::json to_json(const Evaluation& evaluation);

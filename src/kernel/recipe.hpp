@@ -126,6 +126,7 @@ struct ResolvedScalar {
 };
 struct ResolvedTensorMap {
   std::string buffer;
+  op::DType dtype = op::DType::f32;  // the buffer's
   std::vector<std::int64_t> dims, strides_bytes, box;
   int swizzle_bytes = 0;
   bool out_of_bounds_nan = false;

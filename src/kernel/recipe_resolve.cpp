@@ -105,8 +105,8 @@ struct Resolver {
       return {};
     }
     const auto& t = std::get<TensorMapArg>(argument);
-    ResolvedTensorMap map{t.buffer, {}, {}, {}, t.swizzle_bytes, t.out_of_bounds_nan};
     if (auto ok = range(what, t.buffer, 0, 0); !ok) return ok;
+    ResolvedTensorMap map{t.buffer, find(t.buffer)->dtype, {}, {}, {}, t.swizzle_bytes, t.out_of_bounds_nan};
     for (auto [from, to] : {std::pair{&t.dims, &map.dims}, {&t.strides_bytes, &map.strides_bytes}, {&t.box, &map.box}})
       for (const auto& e : *from) {
         auto v = value(e, what, 1, kMaxBytes);

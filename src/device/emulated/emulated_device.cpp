@@ -103,6 +103,14 @@ class EmulatedDevice : public Device {
     return report;
   }
 
+  int occupancy(int module, const std::string& kernel, int threads) override {
+    for (const auto& k : modules_.at(module).binary.kernels)
+      if (k.name == kernel)
+        return emulator::occupancy(entry_, {static_cast<std::uint32_t>(threads), static_cast<std::uint32_t>(k.registers),
+                                            static_cast<std::uint64_t>(k.static_shared_bytes)}).blocks_per_sm;
+    return 0;
+  }
+
   void reset() override {
     memory_ = std::make_unique<emulator::DeviceMemory>();
     buffers_.clear();
