@@ -90,6 +90,7 @@ bool set_limit(__rlimit_resource resource, std::uint64_t value) {
 struct Prepared {
   const char* executable;
   char* const* arguments;
+  char* const* environment;
   ProcessLimits limits;
   int parent_pid;
   int channel;   // child's end
@@ -125,8 +126,7 @@ struct Prepared {
       !set_limit(RLIMIT_AS, child.limits.address_space_bytes)) {
     fail();
   }
-  char* const no_environment[] = {nullptr};
-  execve(child.executable, child.arguments, no_environment);
+  execve(child.executable, child.arguments, child.environment);
   fail();
   _exit(127);
 }
@@ -183,8 +183,13 @@ Result<Process> Process::start(const ProcessOptions& options) {
   for (const std::string& argument : options.arguments)
     arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
-  const Prepared child{options.executable.c_str(), arguments.data(), options.limits,   getpid(),
-                       child_channel.fd,           child_errors.fd,  child_failures.fd};
+  std::vector<char*> environment;
+  for (const std::string& variable : options.environment)
+    environment.push_back(const_cast<char*>(variable.c_str()));
+  environment.push_back(nullptr);
+  const Prepared child{options.executable.c_str(), arguments.data(), environment.data(),
+                       options.limits,             getpid(),         child_channel.fd,
+                       child_errors.fd,            child_failures.fd};
   pid_t pid = -1;
   int fork_error = 0;
   Spawner::instance().run([&] {

@@ -1,5 +1,5 @@
-// A child process: one executable, an empty environment, limits, and nothing inherited but three
-// file descriptors.
+// A child process: one executable, an environment that is empty unless its options name variables,
+// limits, and nothing inherited but three file descriptors.
 //
 // stdin and stdout of the child are the two directions of one local socket (channel()); stderr is
 // drained into a capped tail. The child starts in "/" with every other descriptor closed and gets
@@ -29,6 +29,7 @@ struct ProcessLimits {
 struct ProcessOptions {
   std::string executable;  // a path; PATH is not searched
   std::vector<std::string> arguments;
+  std::vector<std::string> environment;  // "NAME=value"
   ProcessLimits limits;
 };
 

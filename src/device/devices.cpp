@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "device/cuda/cuda_device.hpp"
+#include "device/cuda/probe.hpp"
 #include "device/device.hpp"
 #include "device/emulated/emulated_device.hpp"
 
@@ -25,16 +27,35 @@ const emulator::DeviceEntry* emulated_entry(const std::string& name) {
   return emulator::find_device(bare);
 }
 
+// "cuda:1", or a name as available_devices() prints it.
+const cuda::Gpu* find_gpu(const std::vector<cuda::Gpu>& gpus, const std::string& name) {
+  const std::string bare = lower(name);
+  for (const auto& gpu : gpus)
+    if (bare == fmt::format("cuda:{}", gpu.ordinal) || (bare == "cuda" && gpu.ordinal == 0) || bare == lower(gpu.name)) return &gpu;
+  return nullptr;
+}
+
+bool means_gpu(const std::string& name) { return lower(name).rfind("cuda", 0) == 0; }
+
 }  // namespace
 
 std::vector<Available> available_devices() {
   std::vector<Available> all;
+  for (auto& gpu : cuda::gpus()) all.push_back({gpu.name, std::move(gpu.facts)});
   for (const auto& entry : emulator::device_table()) all.push_back({kPrefix + std::string(entry.name), emulated_facts(entry)});
   return all;
 }
 
+// An emulated device has its GPU's name behind "emulated "; the bare name means the GPU where there is one.
 Result<Available> find_device(const std::string& name) {
   if (name.empty()) return available_devices().front();
+  const bool emulated = lower(name).rfind("emulated", 0) == 0;
+  const auto gpus = emulated ? std::vector<cuda::Gpu>() : cuda::gpus();
+  if (const auto* gpu = find_gpu(gpus, name)) return Available{gpu->name, gpu->facts};
+  if (means_gpu(name)) {
+    if (auto driver = cuda::driver(); !driver) return tl::unexpected<Error>(driver.error());
+    return unavailable(fmt::format("no GPU '{}': the driver shows {}", name, gpus.size()));
+  }
   const auto* entry = emulated_entry(name);
   if (entry) return Available{kPrefix + std::string(entry->name), emulated_facts(*entry)};
   std::string known;
@@ -45,7 +66,13 @@ Result<Available> find_device(const std::string& name) {
 Result<std::unique_ptr<Device>> open_device(const std::string& name) {
   auto found = find_device(name);
   if (!found) return tl::unexpected<Error>(found.error());
-  return make_emulated_device(*emulated_entry(found->name));
+  if (found->facts.emulated) return make_emulated_device(*emulated_entry(found->name));
+  const auto gpus = cuda::gpus();
+  const auto* gpu = find_gpu(gpus, found->name);
+  if (!gpu) return unavailable(fmt::format("'{}' does not answer any more", found->name));
+  auto device = cuda::CudaDevice::open(gpu->ordinal);
+  if (!device) return tl::unexpected<Error>(device.error());
+  return std::unique_ptr<Device>(std::move(*device));
 }
 
 }  // namespace mtmc::device

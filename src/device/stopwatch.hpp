@@ -41,7 +41,7 @@ std::string_view name_of(CacheState state);
 struct Sample {
   std::optional<double> busy_ns;  // activity only
   double span_ns = 0;
-  double wall_ns = 0;
+  std::optional<double> wall_ns;  // of some repetitions: submitting and waiting are in it
 };
 
 // Copied from `from` to `to` before each sample: what the steps change in place.

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "base/rng.hpp"
+#include "harness/measure.hpp"
 #include "kernel/region.hpp"
 
 namespace mtmc::harness {
@@ -134,7 +135,7 @@ class CaseRun {
     const Pooled& p = pool_.at(value.name);
     op::Value source = value;
     if (output && value.role != op::Role::inout) {  // what a kernel must overwrite
-      source.name = "before " + value.name;
+      source.name = fmt::format("before {}{}", value.name, output_fills_ == 0 ? "" : " again");
       source.distribution = {op::Distribution::Kind::uniform, -100, 100};
       if (!op::is_float(value.dtype)) source.distribution = {op::Distribution::Kind::randint, 0, 100};
     }
@@ -204,6 +205,8 @@ class CaseRun {
         if (workspace > request_.limits.memory_bytes)
           return Step<void>(stop(Outcome::over_budget, fmt::format("workspace of {} bytes, at most {}", workspace, request_.limits.memory_bytes)));
         auto buffer = device_.allocate({b.name, b.bytes, b.alignment, true, false});
+        if (!buffer && buffer.error().code == ErrorCode::unavailable && device_.usable())  // what the candidate asks for does not fit
+          return Step<void>(stop(Outcome::over_budget, buffer.error().message));
         if (!buffer) return tl::unexpected<Error>(buffer.error());
         bound.buffers[b.name] = *buffer;
         if (auto ok = fill_workspace(b, *buffer); !ok) return tl::unexpected<Error>(ok.error());
@@ -276,10 +279,82 @@ class CaseRun {
       evaluation_.verdict.verified = Verified::reduced;
       return Step<void>{};
     }
-    return compare();
+    auto compared = compare();
+    if (!compared || !*compared || !is_stated() || !request_.timing || !device_.stopwatch()) return compared;
+    return measure(prepare, run);
+  }
+
+  // Times the run that was just found right, then looks at what the last repetition wrote: outputs hold other random values
+  // before, so that a kernel which works only for the first calls is found out.
+  Result<Step<void>> measure(std::span<const BoundStep> prepare, std::span<const BoundStep> run) {
+    MeasureRequest request{prepare, run, {}, *request_.timing, request_.count, 0};
+    auto restores = pristine_copies();
+    if (!restores) return tl::unexpected<Error>(restores.error());
+    request.restores = *restores;
+    auto floor = physical_floor();
+    if (!floor) return tl::unexpected<Error>(floor.error());
+    request.floor_ns = *floor;
+    ++output_fills_;
+    for (int v : op_.outputs)
+      if (op_.values[v].role != op::Role::inout)
+        if (auto ok = fill(op_.values[v], true); !ok) return tl::unexpected<Error>(ok.error());
+    auto measured = measure_case(device_, request);
+    if (!measured) return tl::unexpected<Error>(measured.error());
+    if (measured->fault)
+      return Step<void>(stop(outcome_named(measured->fault->kind).value_or(Outcome::crash), "timed runs: " + measured->fault->text));
+    auto compared = compare();
+    if (!compared) return compared;
+    if (!*compared) return Step<void>(stop(compared->error().outcome, "timed runs: " + compared->error().message));
+    evaluation_.timing = std::move(measured->timing);
+    evaluation_.prepare_ns = measured->prepare_ns;
+    evaluation_.counters = std::move(measured->counters);
+    evaluation_.counters_note = std::move(measured->counters_note);
+    if (evaluation_.launches.size() == 1 && evaluation_.timing) evaluation_.launches.front().measured_ns = evaluation_.timing->busy_ns;
+    return Step<void>{};
+  }
+
+  // Copies of what a run changes although the next one needs it as it was: inout values, and workspace that is filled.
+  Result<std::vector<device::Restore>> pristine_copies() {
+    std::vector<device::Restore> restores;
+    const auto copy = [&](const std::string& name, std::int64_t bytes, int original) -> Result<int> {
+      auto buffer = device_.allocate({name + " as it was", bytes, 256, false, false});
+      if (buffer) restores.push_back({*buffer, original, bytes});
+      return buffer;
+    };
+    for (const auto& value : op_.values) {
+      if (value.role != op::Role::inout || !pool_.count(value.name)) continue;
+      Pooled& p = pool_.at(value.name);
+      auto made = copy(value.name, p.bytes, p.buffer);
+      if (!made) return tl::unexpected<Error>(made.error());
+      std::swap(p.buffer, *made);  // fill() writes to the pool's buffer
+      auto filled = fill(value, false);
+      std::swap(p.buffer, *made);
+      if (!filled) return tl::unexpected<Error>(filled.error());
+    }
+    for (const auto& unit : units_)
+      for (const auto& b : unit.recipe.buffers) {
+        if ((b.role != BufferRole::workspace && b.role != BufferRole::state) || b.alias || b.fill == kernel::FillKind::none) continue;
+        auto made = copy(b.name, b.bytes, unit.buffers.at(b.name));
+        if (!made) return tl::unexpected<Error>(made.error());
+        if (auto ok = fill_workspace(b, *made); !ok) return tl::unexpected<Error>(ok.error());
+      }
+    return restores;
+  }
+
+  // Arithmetic counts a quarter, as much as fast algorithms save (Winograd F(4x4, 3x3)), at the rate of the fastest unit.
+  Result<double> physical_floor() {
+    auto work = op::work(lowering_, lowering_.dims);
+    if (!work) return tl::unexpected<Error>(work.error());
+    double output_bytes = 0;
+    for (int v : op_.outputs) output_bytes += static_cast<double>(pool_.at(op_.values[v].name).bytes);
+    const auto& facts = device_.facts();
+    const double rate = work->operand == op::DType::f64 ? 2 * facts.fp64_flops : std::max(facts.fp32_flops, facts.f16_flops);
+    const double arithmetic_ns = rate > 0 ? 1e9 * work->contraction_operations / 4 / rate : 0;
+    return floor_ns(std::max(0.0, work->bytes - output_bytes), output_bytes, arithmetic_ns, facts, request_.timing->cache);
   }
 
   Result<Step<void>> compare() {
+    if (!expected_.empty()) return compare_again();
     auto reference = op::Reference::create_seeded(op_, lowering_, lowering_.dims, request_.seed);
     if (!reference) return tl::unexpected<Error>(reference.error());
     bool all = !in_part_;
@@ -305,8 +380,20 @@ class CaseRun {
       auto expected = reference->evaluate(tensor, indices);
       if (!expected) return tl::unexpected<Error>(expected.error());
       if (auto ok = compare_output(op_.values[v].name, p, bytes, indices, *expected); !ok) return ok;
+      if (is_stated() && request_.timing && device_.stopwatch()) expected_[v] = {std::move(indices), std::move(*expected)};
     }
     if (is_stated()) evaluation_.verdict.verified = all ? Verified::full : Verified::sampled;
+    return Step<void>{};
+  }
+
+  // The same elements of what was written since.
+  Result<Step<void>> compare_again() {
+    for (const auto& [v, known] : expected_) {
+      const Pooled& p = pool_.at(op_.values[v].name);
+      std::vector<std::byte> bytes(static_cast<std::size_t>(p.bytes));
+      if (auto ok = device_.read(p.buffer, 0, bytes); !ok) return tl::unexpected<Error>(ok.error());
+      if (auto ok = compare_output(op_.values[v].name, p, bytes, known.first, known.second); !ok) return ok;
+    }
     return Step<void>{};
   }
 
@@ -379,8 +466,10 @@ class CaseRun {
   op::Operator op_;
   op::Lowering lowering_;
   bool in_part_ = false;
+  int output_fills_ = 0;
   std::map<std::string, Pooled> pool_;
   std::vector<BoundUnit> units_;
+  std::map<int, std::pair<std::vector<std::int64_t>, std::vector<op::ReferenceValue>>> expected_;  // by value, once compared
 };
 
 }  // namespace
@@ -402,6 +491,8 @@ Result<Evaluation> judge(Device& device, const JudgeRequest& request) {
       verdict.verified = Verified::none;
       verdict.message = "case " + at.name + ": " + done->error().message;
       evaluation.modelled_ns.reset();
+      evaluation.timing.reset();
+      evaluation.counters.clear();
       evaluation.launches.clear();
       device.reset();
       return evaluation;

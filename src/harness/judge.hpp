@@ -52,5 +52,7 @@ Result<Evaluation> judge(device::Device& device, const JudgeRequest& request);
 
 nlohmann::json to_json(const JudgeRequest& request);
 Result<JudgeRequest> judge_request_from_json(const nlohmann::json& form);
+nlohmann::json binary_json(const compiler::Binary& binary);
+Result<compiler::Binary> binary_from_json(const nlohmann::json& form);
 
 }  // namespace mtmc::harness

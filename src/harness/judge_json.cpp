@@ -13,7 +13,18 @@ namespace {
 
 using nlohmann::json;
 
-// The machine code is for GPUs; the emulator runs the PTX. Both travel, the former as base64 of its bytes elsewhere.
+std::vector<std::string> names(kernel::JsonReader& r, const json& form, const char* key) {
+  std::vector<std::string> list;
+  for (const auto& n : r.items(form, key, 4096)) {
+    if (n.is_string()) list.push_back(n.get<std::string>());
+    else r.fail(key, "names");
+  }
+  return list;
+}
+
+}  // namespace
+
+// The machine code is for GPUs; the emulator runs the PTX. Both travel, the former as base64 of its bytes.
 json binary_json(const compiler::Binary& b) {
   json kernels = json::array();
   for (const auto& k : b.kernels)
@@ -22,7 +33,7 @@ json binary_json(const compiler::Binary& b) {
   return {{"hash", b.hash}, {"architecture", b.architecture}, {"ptx", b.ptx}, {"cubin", to_base64(b.cubin)}, {"kernels", kernels}};
 }
 
-Result<compiler::Binary> binary_from(const json& form) {
+Result<compiler::Binary> binary_from_json(const json& form) {
   kernel::JsonReader r("binary");
   compiler::Binary b;
   b.hash = r.text(form, "hash");
@@ -43,28 +54,19 @@ Result<compiler::Binary> binary_from(const json& form) {
   return b;
 }
 
-std::vector<std::string> names(kernel::JsonReader& r, const json& form, const char* key) {
-  std::vector<std::string> list;
-  for (const auto& n : r.items(form, key, 4096)) {
-    if (n.is_string()) list.push_back(n.get<std::string>());
-    else r.fail(key, "names");
-  }
-  return list;
-}
-
-}  // namespace
-
 json to_json(const JudgeRequest& request) {
   json units = json::array();
   for (const auto& u : request.units)
     units.push_back({{"candidate", kernel::to_json(u.candidate)}, {"binary", binary_json(u.binary)}, {"inputs", u.inputs},
                      {"outputs", u.outputs}, {"region_inputs", u.region_inputs}, {"region_outputs", u.region_outputs}});
   const JudgeLimits& l = request.limits;
-  return {{"operator", op::to_json(request.op)}, {"units", units}, {"seed", request.seed},
+  json out = {{"operator", op::to_json(request.op)}, {"units", units}, {"seed", request.seed}, {"count", request.count},
           {"limits", {{"reference_operations", l.reference_operations}, {"emulated_operations", l.emulated_operations},
                       {"sampled_elements", l.sampled_elements}, {"sampled_blocks", l.sampled_blocks},
                       {"instruction_budget", l.instruction_budget}, {"memory_bytes", l.memory_bytes},
                       {"only_stated_time", l.only_stated_time}}}};
+  if (request.timing) out["timing"] = to_json(*request.timing);
+  return out;
 }
 
 Result<JudgeRequest> judge_request_from_json(const json& form) {
@@ -90,7 +92,7 @@ Result<JudgeRequest> judge_request_from_json(const json& form) {
     auto candidate = kernel::candidate_from_json(r.member(u, "candidate"));
     if (!candidate) return tl::unexpected<Error>(candidate.error());
     unit.candidate = std::move(*candidate);
-    auto binary = binary_from(r.member(u, "binary"));
+    auto binary = binary_from_json(r.member(u, "binary"));
     if (!binary) return tl::unexpected<Error>(binary.error());
     unit.binary = std::move(*binary);
     unit.inputs = names(r, u, "inputs");
@@ -102,6 +104,12 @@ Result<JudgeRequest> judge_request_from_json(const json& form) {
     request.units.push_back(std::move(unit));
   }
   if (request.units.empty()) r.fail("units", "at least one unit");
+  request.count = r.flag(form, "count", false);
+  if (const auto& timing = r.member(form, "timing"); !timing.is_null()) {
+    auto protocol = timing_protocol_from_json(timing);
+    if (!protocol) return tl::unexpected<Error>(protocol.error());
+    request.timing = *protocol;
+  }
   if (r.error()) return tl::unexpected<Error>(*r.error());
   return request;
 }

@@ -66,6 +66,10 @@ json to_json(const Evaluation& evaluation) {
               {"message", v.message}, {"cases", v.cases}, {"only_stated", v.only_stated},
               {"worst", number_json(v.worst)}, {"compared", v.compared}, {"first", first}, {"launches", launches}};
   if (evaluation.modelled_ns) out["modelled_ns"] = *evaluation.modelled_ns;
+  if (evaluation.timing) out["timing"] = to_json(*evaluation.timing);
+  if (evaluation.prepare_ns) out["prepare_ns"] = *evaluation.prepare_ns;
+  if (!evaluation.counters.empty()) out["counters"] = evaluation.counters;
+  if (!evaluation.counters_note.empty()) out["counters_note"] = evaluation.counters_note;
   return out;
 }
 
@@ -99,6 +103,16 @@ Result<Evaluation> evaluation_from_json(const json& form) {
     e.launches.push_back(std::move(record));
   }
   if (const auto& m = r.member(form, "modelled_ns"); m.is_number()) e.modelled_ns = m.get<double>();
+  if (const auto& t = r.member(form, "timing"); !t.is_null()) {
+    auto timing = timing_from_json(t);
+    if (!timing) return tl::unexpected<Error>(timing.error());
+    e.timing = std::move(*timing);
+  }
+  if (const auto& m = r.member(form, "prepare_ns"); m.is_number()) e.prepare_ns = m.get<double>();
+  if (const auto& counters = r.member(form, "counters"); counters.is_object())
+    for (const auto& [name, value] : counters.items())
+      if (value.is_number()) e.counters[name] = value.get<double>();
+  if (const auto& note = r.member(form, "counters_note"); !note.is_null()) e.counters_note = r.text(form, "counters_note", 4096);
   if (r.error()) return tl::unexpected<Error>(*r.error());
   return e;
 }

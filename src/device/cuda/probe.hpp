@@ -42,6 +42,8 @@ struct Probe {
 };
 
 Probe probe();
+// The GPUs alone, which loads nothing but driver and NVML.
+std::vector<Gpu> gpus();
 // Opens GPU `ordinal` for a moment: are hardware counters permitted? In a worker's process only: a
 // context stays.
 Result<void> probe_counters(int ordinal);
