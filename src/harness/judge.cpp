@@ -287,7 +287,7 @@ class CaseRun {
   // Times the run that was just found right, then looks at what the last repetition wrote: outputs hold other random values
   // before, so that a kernel which works only for the first calls is found out.
   Result<Step<void>> measure(std::span<const BoundStep> prepare, std::span<const BoundStep> run) {
-    MeasureRequest request{prepare, run, {}, *request_.timing, request_.count, 0};
+    MeasureRequest request{prepare, run, {}, *request_.timing, 0};
     auto restores = pristine_copies();
     if (!restores) return tl::unexpected<Error>(restores.error());
     request.restores = *restores;
@@ -307,8 +307,14 @@ class CaseRun {
     if (!*compared) return Step<void>(stop(compared->error().outcome, "timed runs: " + compared->error().message));
     evaluation_.timing = std::move(measured->timing);
     evaluation_.prepare_ns = measured->prepare_ns;
-    evaluation_.counters = std::move(measured->counters);
-    evaluation_.counters_note = std::move(measured->counters_note);
+    if (request_.count) {
+      auto counted = count_case(device_, run);
+      if (!counted) return tl::unexpected<Error>(counted.error());
+      if (counted->fault)
+        return Step<void>(stop(outcome_named(counted->fault->kind).value_or(Outcome::crash), "counted runs: " + counted->fault->text));
+      evaluation_.counters = std::move(counted->counters);
+      evaluation_.counters_note = std::move(counted->note);
+    }
     if (evaluation_.launches.size() == 1 && evaluation_.timing) evaluation_.launches.front().measured_ns = evaluation_.timing->busy_ns;
     return Step<void>{};
   }

@@ -1,5 +1,5 @@
-// A run that cannot be a graph is timed as a stream, and says so. Counters come last: replaying for
-// them disturbs clocks and caches.
+// A run that cannot be a graph is timed as a stream, and says so. Counters have runs of their own:
+// replaying for them disturbs clocks and caches.
 #include "harness/measure.hpp"
 
 #include <fmt/format.h>
@@ -23,25 +23,6 @@ Result<int> bind(device::Stopwatch& watch, std::span<const device::BoundStep> st
   note = handle.error().message;
   protocol.submission = device::Submission::stream;
   return watch.bind(steps, protocol.submission, restores);
-}
-
-Result<void> count(device::Device& device, std::span<const device::BoundStep> steps,
-                   Measured& out) {
-  auto* session = device.counter_session();
-  if (!session) return {};
-  if (auto ok = session->permitted(); !ok) {
-    out.counters_note = ok.error().message;
-    return {};
-  }
-  auto counted = session->count(steps);
-  if (!counted) {
-    if (!device.usable()) return tl::unexpected<Error>(counted.error());
-    out.counters_note = counted.error().message;
-    return {};
-  }
-  out.fault = std::move(counted->fault);
-  out.counters = std::move(counted->values);
-  return {};
 }
 
 }  // namespace
@@ -83,8 +64,25 @@ Result<Measured> measure_case(device::Device& device, const MeasureRequest& requ
     out.timing.reset();
     return out;
   }
-  if (request.count)
-    if (auto ok = count(device, request.run, out); !ok) return tl::unexpected<Error>(ok.error());
+  return out;
+}
+
+Result<Counted> count_case(device::Device& device, std::span<const device::BoundStep> run) {
+  Counted out;
+  auto* session = device.counter_session();
+  if (!session) return out;
+  if (auto ok = session->permitted(); !ok) {
+    out.note = ok.error().message;
+    return out;
+  }
+  auto counted = session->count(run);
+  if (!counted) {
+    if (!device.usable()) return tl::unexpected<Error>(counted.error());
+    out.note = counted.error().message;
+    return out;
+  }
+  out.fault = std::move(counted->fault);
+  out.counters = std::move(counted->values);
   return out;
 }
 

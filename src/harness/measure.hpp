@@ -1,4 +1,5 @@
-// Measuring one case on a real device: what `prepare` takes, the time of `run`, its counters.
+// Measuring one case on a real device: what `prepare` takes and the time of `run`; then its
+// counters.
 #pragma once
 
 #include <map>
@@ -17,7 +18,6 @@ struct MeasureRequest {
   std::span<const device::Restore>
       restores;  // what the run changes and a repetition needs as it was
   TimingProtocol protocol;
-  bool count = false;
   double floor_ns = 0;  // no program can be faster (harness/timing.hpp)
 };
 
@@ -25,11 +25,18 @@ struct Measured {
   std::optional<device::Fault> fault;  // `refused` for a time below the floor
   std::optional<Timing> timing;
   std::optional<double> prepare_ns;
-  std::map<std::string, double> counters;
-  std::string counters_note;
 };
 
 // REQUIRES: device.stopwatch().
 Result<Measured> measure_case(device::Device& device, const MeasureRequest& request);
+
+struct Counted {
+  std::optional<device::Fault> fault;
+  std::map<std::string, double> counters;
+  std::string note;  // why there are none
+};
+// Runs the steps several times, each on what the one before left: call it after outputs were
+// compared.
+Result<Counted> count_case(device::Device& device, std::span<const device::BoundStep> run);
 
 }  // namespace mtmc::harness

@@ -33,7 +33,7 @@ TEST_CASE("a GPU is found by number and by name, and its facts come from the dri
   CHECK_FALSE(device->facts().emulated);
   CHECK(device->facts().sms == 3);
   CHECK(device->facts().dram_bytes_per_s == Approx(4e9));
-  CHECK(device->facts().fp32_flops == Approx(256.0 * 3 * 50e6));
+  CHECK(device->facts().fp32_flops == Approx(256.0 * 3 * 5e6));
   CHECK(device->facts().launch_ns == 0);
   CHECK(open_gpu("fake gpu")->facts().name == "Fake GPU");
   CHECK(device::available_devices().front().name == "Fake GPU");

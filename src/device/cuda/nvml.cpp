@@ -135,23 +135,28 @@ Conditions NvmlGpu::conditions(bool mine) const {
   } else {
     c.note = fmt::format("throttle reasons are not known: {}", library_->error_string(status));
   }
+  c.other_processes = other_processes(mine);
+  return c;
+}
+
+std::optional<int> NvmlGpu::other_processes(bool mine) const {
   unsigned count = 128;
   std::vector<abi::NvmlProcess> processes(count);
-  if (library_->processes &&
-      library_->processes(device, &count, processes.data()) == abi::nvml_success) {
-    // In a container the numbers are the host's, or ours is not listed: then one of them is us.
-    int others = 0;
-    bool listed = false;
-    for (unsigned i = 0; i < count; ++i) {
-      if (processes[i].pid == static_cast<unsigned>(getpid()))
-        listed = true;
-      else
-        ++others;
-    }
-    if (mine && !listed && others > 0) --others;
-    c.other_processes = others;
+  if (!library_ || !library_->processes ||
+      library_->processes(static_cast<abi::NvmlDevice>(device_), &count, processes.data()) !=
+          abi::nvml_success)
+    return std::nullopt;
+  // In a container the numbers are the host's, or ours is not listed: then one of them is us.
+  int others = 0;
+  bool listed = false;
+  for (unsigned i = 0; i < count; ++i) {
+    if (processes[i].pid == static_cast<unsigned>(getpid()))
+      listed = true;
+    else
+      ++others;
   }
-  return c;
+  if (mine && !listed && others > 0) --others;
+  return others;
 }
 
 bool NvmlGpu::mig_enabled() const {

@@ -26,6 +26,8 @@ class NvmlGpu {
   static NvmlGpu find(const std::string& pci_bus_id);
   // `mine`: this process has a context on the GPU.
   Conditions conditions(bool mine) const;
+  // Processes that compute on it, this one left out; absent where NVML does not say.
+  std::optional<int> other_processes(bool mine) const;
   bool mig_enabled() const;
   const std::string& note() const { return note_; }
 

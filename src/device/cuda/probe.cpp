@@ -95,8 +95,8 @@ std::vector<Gpu> list_gpus(const Driver& d) {
     d.device_get_pci_bus_id(bus, sizeof bus - 1, device);
     const auto nvml = NvmlGpu::find(bus);
     gpu.mig = gpu.name.find("MIG ") != std::string::npos || nvml.mig_enabled();
-    const auto conditions = nvml.conditions(false);
-    if (conditions.other_processes) gpu.other_processes = *conditions.other_processes;
+    const auto others = nvml.other_processes(false);
+    if (others) gpu.other_processes = *others;
     std::vector<std::string> notes;
     if (gpu.mig)
       notes.push_back(
@@ -109,7 +109,7 @@ std::vector<Gpu> list_gpus(const Driver& d) {
     d.device_get_attribute(&mode, abi::compute_mode, device);
     if (mode == 2)
       notes.push_back("its compute mode is prohibited: nothing can run (nvidia-smi -c 0)");
-    if (!conditions.note.empty()) notes.push_back(conditions.note);
+    if (!nvml.note().empty()) notes.push_back(nvml.note());
     for (const auto& n : notes) gpu.note += (gpu.note.empty() ? "" : "; ") + n;
     gpus.push_back(std::move(gpu));
   }
