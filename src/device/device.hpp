@@ -84,6 +84,12 @@ class Device {
   virtual Result<void> read(int buffer, std::int64_t offset, std::span<std::byte> bytes) = 0;
   // One bit a byte (little endian in 64-bit words): stored to by a kernel since allocation. Empty where not tracked.
   virtual std::span<const std::uint64_t> written(int buffer) = 0;
+  // Content that many judgements share (inputs): retain() keeps a copy of a buffer under a key beyond reset(), recall() fills
+  // a buffer of the same size from it, or answers false. Copies go when memory is short, when one was written to,
+  // and with forget(). Devices on which filling is cheap keep none.
+  virtual Result<bool> recall(int /*buffer*/, const std::string& /*key*/) { return false; }
+  virtual void retain(int /*buffer*/, const std::string& /*key*/) {}
+  virtual void forget() {}
   virtual Result<RunReport> run(std::span<const BoundStep> steps, const RunOptions& options) = 0;
   // Resident blocks of one SM, for blocks of `threads` threads without dynamic shared memory; 0 where that is not known.
   virtual int occupancy(int module, const std::string& kernel, int threads) = 0;
@@ -106,6 +112,8 @@ struct Available {
   kernel::DeviceFacts facts;
 };
 std::vector<Available> available_devices();
+// By the full name alone; nothing is looked for.
+bool is_emulated(const std::string& full_name);
 // An alias ("h200"), a table name or a full name. Unknown: unavailable, naming what there is.
 Result<Available> find_device(const std::string& name);
 Result<std::unique_ptr<Device>> open_device(const std::string& name);

@@ -39,6 +39,8 @@ bool means_gpu(const std::string& name) { return lower(name).rfind("cuda", 0) ==
 
 }  // namespace
 
+bool is_emulated(const std::string& full_name) { return full_name.rfind(kPrefix, 0) == 0; }
+
 std::vector<Available> available_devices() {
   std::vector<Available> all;
   for (auto& gpu : cuda::gpus()) all.push_back({gpu.name, std::move(gpu.facts)});

@@ -129,7 +129,7 @@ int evaluate_worker_main(const std::string& device_name) {
   if (!channel) return 3;
   const auto refuse = [&](const Error& error) { return refuse_to_serve(channel->out, "evaluate", error.message); };
   // Before the device is opened: a driver starts threads, and those must be locked in too. The emulator needs no files.
-  const bool emulated = device_name.rfind("emulated", 0) == 0;
+  const bool emulated = device::is_emulated(device_name);
   auto sandbox = enter_sandbox(emulated ? SandboxOptions{} : gpu_sandbox(device::cuda::gpu_environment()));
   if (!sandbox) return refuse(sandbox.error());
   auto device = device::open_device(device_name);

@@ -9,8 +9,10 @@
 
 #include "base/hash.hpp"
 #include "compiler/request.hpp"
+#include "device/cuda/probe.hpp"
 #include "emulator/cost_model.hpp"
 #include "store/candidates.hpp"
+#include "store/ceilings.hpp"
 #include "store/evidence.hpp"
 #include "store/keys.hpp"
 
@@ -52,7 +54,25 @@ std::string feedback(const Evaluation& evaluation) {
   return text.substr(0, kMaxFeedback);
 }
 
+// A stored time still stands: same driver, same protocol, whatever way this candidate had to be submitted.
+bool is_current(const harness::Timing& timing, const harness::TimingProtocol& protocol) {
+  if (timing.driver != device::cuda::driver_version()) return false;
+  harness::TimingProtocol p = protocol;
+  for (const auto submission : {protocol.submission, device::Submission::stream})
+    for (const auto source : {device::TimeSource::activity, device::TimeSource::events}) {
+      p.submission = submission;
+      if (timing.protocol == harness::protocol_name(p, source)) return true;
+    }
+  return false;
+}
+
 }  // namespace
+
+std::string Assessment::time_text() const {
+  if (evaluation.modelled_ns) return fmt::format("modelled {:.2f} us", *evaluation.modelled_ns / 1000);
+  if (evaluation.timing) return fmt::format("measured {:.2f} us", evaluation.timing->measured_ns / 1000);
+  return {};
+}
 
 struct Assessor::Impl {
   store::Store& store;
@@ -99,12 +119,44 @@ struct Assessor::Impl {
     const auto form = json::parse((*known)->details_json, nullptr, false);
     auto evaluation = harness::evaluation_from_json(form.is_object() ? form.value("evaluation", json()) : json());
     if (!evaluation) return std::optional<Assessment>();  // written by another version: judge again
+    if (evaluation->timing ? !is_current(*evaluation->timing, settings.timing) : settings.measures() && (*known)->outcome == "correct")
+      return std::optional<Assessment>();
     Assessment a;
     a.evaluation = std::move(*evaluation);
     a.candidate_id = candidate_id;
     a.feedback = form.value("feedback", std::string());
     a.from_store = true;
     return std::optional<Assessment>(std::move(a));
+  }
+
+  Result<void> put_measured(const Assessment& a, const std::string& binary_hash) {
+    const auto& timing = *a.evaluation.timing;
+    store::MeasuredTime time;
+    time.key = {a.candidate_id, binary_hash, settings.device, timing.driver, timing.protocol};
+    time.measured_ns = timing.measured_ns;
+    time.busy_ns = timing.busy_ns;
+    time.span_ns = timing.measured_ns;
+    time.wall_ns = timing.wall_ns;
+    time.samples_ns = timing.samples_ns;
+    json details = harness::to_json(timing);
+    details.erase("samples_ns");
+    details["counters"] = a.evaluation.counters;
+    if (!a.evaluation.counters_note.empty()) details["counters_note"] = a.evaluation.counters_note;
+    if (a.evaluation.prepare_ns) details["prepare_ns"] = *a.evaluation.prepare_ns;
+    time.details_json = details.dump(-1, ' ', false, json::error_handler_t::replace);
+    return store::Evidence(store).put_measured(time);
+  }
+
+  harness::JudgeRequest judge_request(const op::Operator& op) const {
+    harness::JudgeRequest judge;
+    judge.op = op;
+    judge.seed = settings.seed;
+    judge.limits = settings.limits;
+    if (settings.measures()) {
+      judge.timing = settings.timing;
+      judge.count = true;
+    }
+    return judge;
   }
 
   Result<void> remember(const std::string& key, const std::string& binary_hash, const Assessment& a) {
@@ -119,10 +171,12 @@ struct Assessor::Impl {
     record.verified = std::string(harness::name_of(v.verified));
     record.message = v.message;
     record.worst = v.worst;
-    record.details_json = json{{"evaluation", harness::to_json(a.evaluation)}, {"feedback", a.feedback}}.dump(
-        -1, ' ', false, json::error_handler_t::replace);
+    json evaluation = harness::to_json(a.evaluation);
+    if (a.evaluation.timing) evaluation["timing"].erase("samples_ns");  // they have a column
+    record.details_json = json{{"evaluation", std::move(evaluation)}, {"feedback", a.feedback}}.dump(-1, ' ', false, json::error_handler_t::replace);
     store::Evidence evidence(store);
     if (auto ok = evidence.put_verdict(record); !ok) return ok;
+    if (a.correct() && a.evaluation.timing) return put_measured(a, binary_hash);
     if (!a.correct() || !a.evaluation.modelled_ns) return {};
     store::ModelledTime time;
     time.key = {a.candidate_id, binary_hash, settings.device, emulator::kCostModelVersion};
@@ -215,10 +269,7 @@ Result<Assessment> Assessor::assess(const kernel::Region& region, const kernel::
   } else {
     auto evaluator = m.ready_evaluator();
     if (!evaluator) return tl::unexpected<Error>(evaluator.error());
-    harness::JudgeRequest judge;
-    judge.op = region.op;
-    judge.seed = m.settings.seed;
-    judge.limits = m.settings.limits;
+    harness::JudgeRequest judge = m.judge_request(region.op);
     judge.units.push_back({candidate, std::move(std::get<compiler::Binary>(*compiled)), {}, {}, {}, {}});
     auto evaluation = (*evaluator)->evaluate(judge);
     if (!evaluation) return tl::unexpected<Error>(evaluation.error());
@@ -231,10 +282,7 @@ Result<Assessment> Assessor::assess(const kernel::Region& region, const kernel::
 
 Result<Assessment> Assessor::assess_program(const kernel::Program& program, const std::vector<kernel::Candidate>& per_part) {
   Impl& m = *impl_;
-  harness::JudgeRequest judge;
-  judge.op = program.op;
-  judge.seed = m.settings.seed;
-  judge.limits = m.settings.limits;
+  harness::JudgeRequest judge = m.judge_request(program.op);
   for (std::size_t p = 0; p < program.parts.size(); ++p) {
     const auto& part = program.parts[p];
     const auto& region = program.regions[part.region].op;
@@ -258,6 +306,55 @@ Result<Assessment> Assessor::assess_program(const kernel::Program& program, cons
   a.evaluation = std::move(*evaluation);
   a.feedback = feedback(a.evaluation);
   return a;
+}
+
+Result<Assessment> Assessor::confirm(const kernel::Region& region, const kernel::Candidate& candidate, const Assessment& chosen) {
+  Impl& m = *impl_;
+  if (!m.settings.measures() || !chosen.correct()) return chosen;
+  m.evaluator.reset();
+  auto compiler = m.ready_compiler();
+  if (!compiler) return tl::unexpected<Error>(compiler.error());
+  const auto request = compile_request(candidate, m.architecture);
+  const std::string hash = compiler::request_hash(request, (*compiler)->version());
+  Assessment again = chosen;
+  again.from_store = false;
+  auto compiled = m.compile(request, hash, again.feedback);
+  if (!compiled) return tl::unexpected<Error>(compiled.error());
+  if (!std::holds_alternative<compiler::Binary>(*compiled)) return chosen;
+  auto evaluator = m.ready_evaluator();
+  if (!evaluator) return tl::unexpected<Error>(evaluator.error());
+  harness::JudgeRequest judge = m.judge_request(region.op);
+  judge.units.push_back({candidate, std::move(std::get<compiler::Binary>(*compiled)), {}, {}, {}, {}});
+  auto evaluation = (*evaluator)->evaluate(judge);
+  if (!evaluation) return tl::unexpected<Error>(evaluation.error());
+  again.evaluation = std::move(*evaluation);
+  // A verdict that does not hold up the second time is the one that counts.
+  if (!again.correct()) again.feedback = feedback(again.evaluation);
+  const std::string key = store::verdict_key(m.verdict_identity(hash, kernel::to_json(candidate.recipe).dump(), region.op));
+  if (auto ok = m.remember(key, hash, again); !ok) return tl::unexpected<Error>(ok.error());
+  return again;
+}
+
+Result<std::optional<store::CeilingsRecord>> Assessor::ceilings() {
+  Impl& m = *impl_;
+  if (!m.settings.measures()) return std::optional<store::CeilingsRecord>();
+  store::Ceilings stored(m.store);
+  const store::CeilingsKey key{m.settings.device, device::cuda::driver_version(), harness::kCeilingsVersion};
+  auto known = stored.find(key);
+  if (!known || *known) return known;
+  auto compiler = m.ready_compiler();
+  if (!compiler) return tl::unexpected<Error>(compiler.error());
+  auto outcome = (*compiler)->compile(harness::ceiling_kernels(m.architecture));
+  if (!outcome) return tl::unexpected<Error>(outcome.error());
+  auto* binary = std::get_if<compiler::Binary>(&*outcome);
+  if (!binary) return internal_error("the kernels that measure ceilings do not compile: " + first_line(std::get<compiler::CompileFailure>(*outcome).log));
+  auto evaluator = m.ready_evaluator();
+  if (!evaluator) return tl::unexpected<Error>(evaluator.error());
+  auto measured = (*evaluator)->ceilings(*binary, m.settings.timing);
+  if (!measured) return tl::unexpected<Error>(measured.error());
+  store::CeilingsRecord record{key, measured->protocol, measured->copy_bytes_per_s, measured->fp32_flops, measured->tf32_flops, measured->bf16_flops, 0};
+  if (auto ok = stored.put(record); !ok) return tl::unexpected<Error>(ok.error());
+  return std::optional<store::CeilingsRecord>(record);
 }
 
 std::uint64_t Assessor::compiles() const { return impl_->compiler ? impl_->compiler->compiles() : 0; }

@@ -10,6 +10,7 @@
 #include "harness/evaluator.hpp"
 #include "kernel/region.hpp"
 #include "search/settings.hpp"
+#include "store/records.hpp"
 #include "store/store.hpp"
 
 namespace mtmc::search {
@@ -21,7 +22,10 @@ struct Assessment {
   bool from_store = false;
 
   bool correct() const { return evaluation.verdict.outcome == harness::Outcome::correct; }
-  double time_ns() const { return evaluation.modelled_ns.value_or(0); }
+  // Of the device's world: modelled on an emulated one, measured on a real one.
+  double time_ns() const { return evaluation.modelled_ns ? *evaluation.modelled_ns : evaluation.measured_ns().value_or(0); }
+  // "modelled 12.34 us", "measured 12.34 us"; empty without a time.
+  std::string time_text() const;
 };
 
 // Where a candidate came from, for the store.
@@ -40,6 +44,12 @@ class Assessor {
   Result<Assessment> assess(const kernel::Region& region, const kernel::Candidate& candidate, const Origin& origin);
   // A whole program of several regions with the chosen candidates, one per part.
   Result<Assessment> assess_program(const kernel::Program& program, const std::vector<kernel::Candidate>& per_part);
+
+  // Times a chosen candidate again in a fresh process: the best of many noisy times is too good (real devices; else and where
+  // it fails the assessment comes back as it was).
+  Result<Assessment> confirm(const kernel::Region& region, const kernel::Candidate& candidate, const Assessment& chosen);
+  // What the device reaches, measured unless the store knows it for this driver. Nothing on emulated devices.
+  Result<std::optional<store::CeilingsRecord>> ceilings();
 
   std::uint64_t compiles() const;     // real NVRTC runs
   std::uint64_t evaluations() const;  // judgements that were made, not remembered

@@ -26,7 +26,7 @@ Result<std::string> remember_node(SearchTools& tools, const kernel::Region& regi
   node.candidate_id = assessment.candidate_id;
   node.outcome = std::string(harness::name_of(assessment.evaluation.verdict.outcome));
   node.message = assessment.evaluation.verdict.message;
-  node.time.modelled_ns = assessment.evaluation.modelled_ns;
+  node.time = {assessment.evaluation.modelled_ns, assessment.evaluation.measured_ns()};
   node.gain = gain;
   if (auto ok = store::Tree(tools.store).put(node); !ok) return tl::unexpected<Error>(ok.error());
   return node.id;

@@ -79,8 +79,8 @@ Result<Promoted> promote(const coder::Task& task, const std::string& node, const
                           promoted.assessment, gain);
   if (!id) return tl::unexpected<Error>(id.error());
   if (tools.progress)
-    tools.progress(fmt::format("tune       {} of {} configurations, {} failed, modelled {:.2f} us, gain {:.2f}x", tuned.trials.size(),
-                               space->size(), tuned.failures, promoted.assessment.time_ns() / 1000, gain));
+    tools.progress(fmt::format("tune       {} of {} configurations, {} failed, {}, gain {:.2f}x", tuned.trials.size(),
+                               space->size(), tuned.failures, promoted.assessment.time_text(), gain));
   return promoted;
 }
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "device/counters.hpp"
 #include "kernel/bound.hpp"
 #include "search/memory.hpp"
 #include "search/promote.hpp"
@@ -26,8 +27,20 @@ struct Node {
   bool closed = false;          // the planner has nothing more to say here
 };
 
+// Where the time of a measured candidate goes: what its counters say; without them between launches or in memory, which most
+// kernels wait for.
+planner::Bottleneck measured_bottleneck(const harness::Evaluation& evaluation) {
+  const auto& timing = *evaluation.timing;
+  if (const auto summary = device::summarise(evaluation.counters, timing.busy_ns, timing.measured_ns))
+    for (const auto b : {planner::Bottleneck::launch, planner::Bottleneck::issue, planner::Bottleneck::shared, planner::Bottleneck::dram})
+      if (planner::name_of(b) == summary->word) return b;
+  return timing.busy_ns && *timing.busy_ns < 0.5 * timing.measured_ns ? planner::Bottleneck::launch : planner::Bottleneck::dram;
+}
+
 // Where the time of a candidate goes, over its launches.
-planner::Bottleneck bottleneck(const std::vector<device::LaunchRecord>& launches) {
+planner::Bottleneck bottleneck(const harness::Evaluation& evaluation) {
+  if (evaluation.timing) return measured_bottleneck(evaluation);
+  const auto& launches = evaluation.launches;
   double parts[4] = {};  // launch, issue, shared, dram: in the order of the enum
   for (const auto& l : launches) {
     if (!l.modelled) continue;
@@ -39,9 +52,17 @@ planner::Bottleneck bottleneck(const std::vector<device::LaunchRecord>& launches
   return static_cast<planner::Bottleneck>(std::max_element(parts, parts + 4) - parts);
 }
 
-std::string profile_text(const std::vector<device::LaunchRecord>& launches) {
+std::string profile_text(const harness::Evaluation& evaluation) {
   std::string text;
-  for (const auto& l : launches) {
+  if (evaluation.timing) {
+    const auto& timing = *evaluation.timing;
+    text += fmt::format("the run: measured {:.0f} ns", timing.measured_ns);
+    if (timing.busy_ns) text += fmt::format(" (busy {:.0f})", *timing.busy_ns);
+    if (const auto summary = device::summarise(evaluation.counters, timing.busy_ns, timing.measured_ns)) text += ", " + summary->line;
+    for (const auto& [name, value] : evaluation.counters) text += fmt::format(", {} {:.6g}", name, value);
+    text += '\n';
+  }
+  for (const auto& l : evaluation.launches) {
     text += fmt::format("{}: {} blocks", l.kernel, l.blocks_total);
     if (l.modelled)
       text += fmt::format(", modelled {:.0f} ns (launch {:.0f}, issue {:.0f}, shared {:.0f}, dram {:.0f})", l.modelled->total_ns,
@@ -72,8 +93,11 @@ class RegionSearch {
     if (const Node* best = best_node()) {
       auto promoted = promote(task_, best->id, best->candidate, best->assessment, result_.bound_ns, settings_, tools_);
       if (!promoted) return tl::unexpected<Error>(promoted.error());
+      auto confirmed = tools_.assessor.confirm(task_.region, promoted->candidate, promoted->assessment);
+      if (!confirmed) return tl::unexpected<Error>(confirmed.error());
+      if (settings_.measures() && tools_.progress) tools_.progress(fmt::format("again      in a fresh process: {}", confirmed->correct() ? confirmed->time_text() : confirmed->evaluation.verdict.message));
       result_.best = std::move(promoted->candidate);
-      result_.chosen = std::move(promoted->assessment);
+      result_.chosen = std::move(*confirmed);
     } else {
       const auto& v = result_.start.evaluation.verdict;
       result_.message = v.message.empty() ? std::string("no candidate was written") : v.message;
@@ -131,8 +155,8 @@ class RegionSearch {
     state.candidate = &node.candidate;
     state.time_ns = node.assessment.time_ns();
     state.bound_ns = result_.bound_ns;
-    state.bottleneck = bottleneck(node.assessment.evaluation.launches);
-    state.profile = profile_text(node.assessment.evaluation.launches);
+    state.bottleneck = bottleneck(node.assessment.evaluation);
+    state.profile = profile_text(node.assessment.evaluation);
     state.path = node.path;
     for (auto& step : tools_.coder.admissible(task_, node.candidate))
       if (!node.tried.count(step.key())) state.admissible.push_back(std::move(step));
@@ -222,7 +246,7 @@ class RegionSearch {
     if (!tools_.progress) return;
     const auto& v = a.evaluation.verdict;
     std::string line = fmt::format("{:<10} {:<12} {}", name_of(step.action), step.part, name_of(v.outcome));
-    if (a.correct()) line += fmt::format(", modelled {:.2f} us", a.time_ns() / 1000);
+    if (const auto time = a.time_text(); !time.empty()) line += ", " + time;
     if (gain > 0) line += fmt::format(", gain {:.2f}x", gain);
     if (!v.message.empty()) line += ": " + v.message;
     tools_.progress(line);

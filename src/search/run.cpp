@@ -48,6 +48,8 @@ Result<Minds> make_minds(const Settings& settings, store::Store& store, const Su
   return minds;
 }
 
+store::Times times_of(const harness::Evaluation& evaluation) { return {evaluation.modelled_ns, evaluation.measured_ns()}; }
+
 class Run {
  public:
   Run(const op::Operator& op, const Settings& settings, store::Store& store, const Surroundings& around)
@@ -101,8 +103,8 @@ class Run {
     report_.message = result.message;
     report_.candidate_id = result.candidate_id;
     report_.bound_ns = result.bound_ns;
-    report_.start_modelled_ns = result.start.modelled_ns;
-    report_.best_modelled_ns = result.best.modelled_ns;
+    report_.start = result.start;
+    report_.best = result.best;
   }
 
   Result<void> search() {
@@ -118,6 +120,11 @@ class Run {
       report_.llm_calls = minds->endpoint ? minds->endpoint->calls() : 0;
     };
 
+    auto ceilings = assessor.ceilings();
+    if (!ceilings) return tl::unexpected<Error>(ceilings.error());
+    if (*ceilings)
+      say(fmt::format("device     copies {:.0f} GB/s, fp32 {:.1f}, tf32 {:.1f}, bf16 {:.1f} TFLOP/s (measured once)", (*ceilings)->copy_bytes_per_s / 1e9,
+                      (*ceilings)->fp32_flops / 1e12, (*ceilings)->tf32_flops / 1e12, (*ceilings)->bf16_flops / 1e12));
     std::vector<RegionResult> results;
     for (std::size_t r = 0; r < program->regions.size(); ++r) {
       uses_.push_back(std::count_if(program->parts.begin(), program->parts.end(), [&](const kernel::Part& p) { return p.region == static_cast<int>(r); }));
@@ -137,7 +144,8 @@ class Run {
     sum_up(results);
     if (program->parts.size() == 1) {
       report_.verdict = results.front().chosen.evaluation.verdict;
-      report_.best_modelled_ns = results.front().chosen.evaluation.modelled_ns;
+      report_.best = times_of(results.front().chosen.evaluation);
+      report_.message = report_.verdict.message;
       return {};
     }
     std::vector<kernel::Candidate> per_part;
@@ -146,7 +154,7 @@ class Run {
     count();
     if (!whole) return tl::unexpected<Error>(whole.error());
     report_.verdict = whole->evaluation.verdict;
-    report_.best_modelled_ns = whole->evaluation.modelled_ns;
+    report_.best = times_of(whole->evaluation);
     report_.message = whole->evaluation.verdict.message;
     say(fmt::format("whole program of {} parts: {}", program->parts.size(), harness::name_of(report_.verdict.outcome)));
     return {};
@@ -160,7 +168,7 @@ class Run {
       if (cost > costliest) report_.candidate_id = results[r].chosen.candidate_id;
       costliest = std::max(costliest, cost);
     }
-    report_.start_modelled_ns = start;
+    (settings_.measures() ? report_.start.measured_ns : report_.start.modelled_ns) = start;
   }
 
   store::RunResult result_record() const {
@@ -169,9 +177,9 @@ class Run {
     r.verified = std::string(harness::name_of(report_.verdict.verified));
     r.candidate_id = report_.candidate_id;
     r.bound_ns = report_.bound_ns;
-    r.cost_model_version = emulator::kCostModelVersion;
-    r.start.modelled_ns = report_.start_modelled_ns;
-    r.best.modelled_ns = report_.best_modelled_ns;
+    r.cost_model_version = settings_.measures() ? 0 : emulator::kCostModelVersion;
+    r.start = report_.start;
+    r.best = report_.best;
     r.compiles = static_cast<std::int64_t>(report_.compiles);
     r.llm_calls = static_cast<std::int64_t>(report_.llm_calls);
     r.message = report_.message;

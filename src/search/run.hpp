@@ -26,7 +26,7 @@ struct RunReport {
   harness::Verdict verdict;         // of the whole operator with the chosen candidates
   std::string candidate_id;         // the costliest region's
   double bound_ns = 0;
-  std::optional<double> start_modelled_ns, best_modelled_ns;
+  store::Times start, best;  // modelled or measured, as the device is
   std::uint64_t compiles = 0, llm_calls = 0;  // of this call
   bool resumed = false;
   std::string message;  // why there is no correct candidate

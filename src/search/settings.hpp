@@ -23,6 +23,9 @@ struct Settings {
   int repairs = 2;                // fix_* steps in a row on one node, where the coder can
   double close_enough = 1.02;     // best / bound at which a region is done
   harness::JudgeLimits limits;
+  harness::TimingProtocol timing;  // on real devices
+
+  bool measures() const;  // the device is real: its times are measured, else modelled
 };
 
 // Canonical: what changes a run's outcome and nothing else.

@@ -41,8 +41,8 @@ TaskResult result_of(const RunReport& report) {
   if (!result.correct())
     result.message = report.message.empty() ? report.verdict.message : report.message;
   result.run_id = report.run_id;
-  result.start_modelled_ns = report.start_modelled_ns;
-  result.best_modelled_ns = report.best_modelled_ns;
+  result.start_modelled_ns = report.start.modelled_ns;
+  result.best_modelled_ns = report.best.modelled_ns;
   result.bound_ns = report.bound_ns;
   return result;
 }

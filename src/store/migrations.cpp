@@ -236,6 +236,21 @@ CREATE TABLE bounds (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+constexpr const char* kCeilings = R"sql(
+CREATE TABLE ceilings (
+  device TEXT NOT NULL,
+  driver TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  protocol TEXT NOT NULL,
+  copy_bytes_per_s REAL NOT NULL,
+  fp32_flops REAL NOT NULL,
+  tf32_flops REAL NOT NULL,
+  bf16_flops REAL NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (device, driver, version)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 }  // namespace
 
 const std::vector<Migration>& migrations() {
@@ -243,6 +258,7 @@ const std::vector<Migration>& migrations() {
       {"runs, candidates, verdicts, times and the search tree", kSearch},
       {"sweeps", kSweeps},
       {"model exchanges, transitions, tuning trials and bounds", kLearning},
+      {"ceilings of real devices", kCeilings},
   };
   return kSteps;
 }

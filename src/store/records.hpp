@@ -168,6 +168,19 @@ struct MeasuredTime {
   std::int64_t created_at_ms = 0;
 };
 
+// What a real device reached on kernels that do nothing else, measured once per driver.
+struct CeilingsKey {
+  std::string device, driver;
+  std::int64_t version = 0;  // of the measuring kernels
+};
+struct CeilingsRecord {
+  CeilingsKey key;
+  std::string protocol;
+  double copy_bytes_per_s = 0;
+  double fp32_flops = 0, tf32_flops = 0, bf16_flops = 0;  // 0: no such unit
+  std::int64_t created_at_ms = 0;
+};
+
 // A candidate that is correct, with one of its two times set.
 struct BestCandidate {
   std::string candidate_id;

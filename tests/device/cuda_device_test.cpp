@@ -293,6 +293,34 @@ TEST_CASE("reset frees everything") {
   }
 }
 
+TEST_CASE("inputs are kept between judgements, and not once a kernel wrote to them") {
+  play();
+  Bench b(kKernels);
+  b.buffer("x", ramp(1000), false);
+  b.device->retain(b.buffers.at("x"), "x of seed 1");
+  b.device->reset();
+  b.buffer("again", std::vector<float>(1000, 0), false);
+  CHECK(*b.device->recall(b.buffers.at("again"), "x of seed 1"));
+  CHECK(b.read("again")[999] == 1000);
+  CHECK_FALSE(*b.device->recall(b.buffers.at("again"), "x of seed 2"));
+  b.buffer("short", std::vector<float>(10, 0), false);
+  CHECK_FALSE(*b.device->recall(b.buffers.at("short"), "x of seed 1"));
+  b.device->forget();
+  CHECK_FALSE(*b.device->recall(b.buffers.at("again"), "x of seed 1"));
+}
+
+TEST_CASE("what is kept goes when memory is short") {
+  play({{"devices", {{{"memory_bytes", 4 << 20}}}}});
+  auto device = open_gpu();
+  auto first = device->allocate({"x", 900 << 10, 256, false, false});
+  REQUIRE(first);
+  device->retain(*first, "x");
+  device->reset();
+  auto big = device->allocate({"big", 3500 << 10, 256, true, false});
+  INFO((big ? "" : big.error().message));
+  CHECK(big);
+}
+
 TEST_CASE("cuBLASLt multiplies row-major matrices, transposed and in batches") {
   play();
   Bench b(kKernels);

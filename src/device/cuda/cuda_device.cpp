@@ -89,6 +89,7 @@ CudaDevice::~CudaDevice() {
   stopwatch_.reset();
   counters_.reset();
   if (memory_) reset();
+  memory_.reset();
   if (stream_) driver_->stream_destroy(stream_);
   if (context_) driver_->primary_context_release(device_);
 }

@@ -33,6 +33,13 @@ class CudaDevice : public Device {
   Result<void> write(int buffer, std::int64_t offset, std::span<const std::byte> bytes) override;
   Result<void> read(int buffer, std::int64_t offset, std::span<std::byte> bytes) override;
   std::span<const std::uint64_t> written(int buffer) override { return memory_->written(buffer); }
+  Result<bool> recall(int buffer, const std::string& key) override {
+    return memory_->recall(buffer, key);
+  }
+  void retain(int buffer, const std::string& key) override { memory_->retain(buffer, key); }
+  void forget() override {
+    if (usable_) memory_->forget();
+  }
   Result<RunReport> run(std::span<const BoundStep> steps, const RunOptions& options) override;
   int occupancy(int module, const std::string& kernel, int threads) override;
   void reset() override;

@@ -18,6 +18,8 @@
 #include <chrono>
 #include <map>
 
+#include "device/cuda/probe.hpp"
+
 namespace mtmc::device::cuda {
 
 namespace {
@@ -36,10 +38,7 @@ double ns_since(Clock::time_point start) {
 }  // namespace
 
 CudaStopwatch::CudaStopwatch(CudaDevice& device) : device_(device), driver_(device.driver()) {
-  facts_.driver = driver_.version_text();
-  if (auto nvml = nvml_library())
-    if (const auto version = nvml_driver_version(**nvml); !version.empty())
-      facts_.driver += ", " + version;
+  facts_.driver = driver_version();
   int waits = 0;
   driver_.device_get_attribute(&waits, abi::stream_wait_value_nor, device.handle());
   facts_.gated = driver_.stream_wait_value && waits != 0;

@@ -49,7 +49,11 @@ Result<int> Memory::allocate(const BufferRequest& request) {
   b.tracked = request.track_writes;
   const std::int64_t alignment = std::max<std::int64_t>(request.alignment, 256);
   const std::int64_t total = b.bytes + 2 * kCanaryBytes + alignment;
-  const auto status = driver_.mem_alloc(&b.base, static_cast<std::size_t>(total));
+  auto status = driver_.mem_alloc(&b.base, static_cast<std::size_t>(total));
+  if (status == abi::out_of_memory && !retained_.empty()) {
+    forget();
+    status = driver_.mem_alloc(&b.base, static_cast<std::size_t>(total));
+  }
   if (status != abi::success) {
     std::size_t free = 0, all = 0;
     if (status == abi::out_of_memory) driver_.mem_get_info(&free, &all);
@@ -108,27 +112,109 @@ std::span<const std::uint64_t> Memory::written(int buffer) {
   return b.written;
 }
 
+Result<std::vector<Memory::Window>> Memory::look(abi::DevicePtr at, std::int64_t bytes,
+                                                 std::uint64_t seed) const {
+  std::vector<Window> windows;
+  if (bytes <= kWholeBytes) {
+    windows.push_back({0, std::vector<std::byte>(static_cast<std::size_t>(bytes))});
+  } else {
+    const auto places = static_cast<std::uint64_t>(bytes - kWindowBytes + 1);
+    for (std::uint64_t w = 0; w < static_cast<std::uint64_t>(kWindows); ++w) {
+      const auto place = w == 0   ? 0
+                         : w == 1 ? places - 1
+                                  : random_bits(seed, stream_of("window"), w) % places;
+      windows.push_back({static_cast<std::int64_t>(place), std::vector<std::byte>(kWindowBytes)});
+    }
+  }
+  for (auto& w : windows)
+    if (auto ok =
+            done(driver_.copy_to_host(w.bytes.data(), at + static_cast<abi::DevicePtr>(w.offset),
+                                      w.bytes.size()),
+                 "looking at inputs");
+        !ok)
+      return tl::unexpected<Error>(ok.error());
+  return windows;
+}
+
+Result<bool> Memory::holds(abi::DevicePtr at, const std::vector<Window>& windows) const {
+  std::vector<std::byte> now;
+  for (const auto& w : windows) {
+    now.resize(w.bytes.size());
+    if (auto ok = done(driver_.copy_to_host(now.data(), at + static_cast<abi::DevicePtr>(w.offset),
+                                            now.size()),
+                       "looking at inputs");
+        !ok)
+      return tl::unexpected<Error>(ok.error());
+    if (now != w.bytes) return false;
+  }
+  return true;
+}
+
 Result<void> Memory::remember_read_only() {
   for (std::size_t i = 0; i < buffers_.size(); ++i) {
     Buffer& b = buffers_[i];
     if (b.writable) continue;
-    b.windows.clear();
-    if (b.bytes <= kWholeBytes) {
-      b.windows.push_back({0, std::vector<std::byte>(static_cast<std::size_t>(b.bytes))});
-    } else {
-      for (int w = 0; w < kWindows; ++w) {
-        const auto places = static_cast<std::uint64_t>(b.bytes - kWindowBytes + 1);
-        const auto at =
-            w == 0   ? 0
-            : w == 1 ? places - 1
-                     : random_bits(i, stream_of("window"), static_cast<std::uint64_t>(w)) % places;
-        b.windows.push_back({static_cast<std::int64_t>(at), std::vector<std::byte>(kWindowBytes)});
-      }
-    }
-    for (auto& w : b.windows)
-      if (auto ok = read(static_cast<int>(i), w.offset, w.bytes); !ok) return ok;
+    auto windows = look(b.data, b.bytes, i);
+    if (!windows) return tl::unexpected<Error>(windows.error());
+    b.windows = std::move(*windows);
   }
   return {};
+}
+
+Result<bool> Memory::recall(int buffer, const std::string& key) {
+  const Buffer& b = buffers_.at(buffer);
+  for (auto it = retained_.begin(); it != retained_.end(); ++it) {
+    if (it->key != key || it->bytes != b.bytes || b.tracked) continue;
+    auto whole = holds(it->at, it->windows);
+    if (!whole) return whole;
+    if (!*whole) {  // some kernel wrote where it should not
+      driver_.mem_free(it->at);
+      retained_.erase(it);
+      return false;
+    }
+    const std::string doing = "filling '" + b.name + "'";
+    if (auto ok = done(
+            driver_.copy_async(b.data, it->at, static_cast<std::size_t>(b.bytes), stream_), doing);
+        !ok)
+      return tl::unexpected<Error>(ok.error());
+    if (auto ok = done(driver_.stream_synchronize(stream_), doing); !ok)
+      return tl::unexpected<Error>(ok.error());
+    return true;
+  }
+  return false;
+}
+
+// A copy that cannot be had costs time later, nothing else.
+void Memory::retain(int buffer, const std::string& key) {
+  const Buffer& b = buffers_.at(buffer);
+  std::size_t free = 0, total = 0;
+  if (driver_.mem_get_info(&free, &total) != abi::success) return;
+  std::int64_t held = b.bytes;
+  for (const auto& r : retained_) held += r.bytes;
+  while (held > static_cast<std::int64_t>(total / 4)) {
+    if (retained_.empty()) return;
+    held -= retained_.front().bytes;
+    driver_.mem_free(retained_.front().at);
+    retained_.erase(retained_.begin());
+  }
+  Retained r{key, 0, b.bytes, {}};
+  if (driver_.mem_alloc(&r.at, static_cast<std::size_t>(b.bytes)) != abi::success) return;
+  const bool copied = driver_.copy_async(r.at, b.data, static_cast<std::size_t>(b.bytes),
+                                         stream_) == abi::success &&
+                      driver_.stream_synchronize(stream_) == abi::success;
+  auto windows = copied ? look(r.at, r.bytes, retained_.size())
+                        : Result<std::vector<Window>>(std::vector<Window>());
+  if (!copied || !windows) {
+    driver_.mem_free(r.at);
+    return;
+  }
+  r.windows = std::move(*windows);
+  retained_.push_back(std::move(r));
+}
+
+void Memory::forget() {
+  for (const auto& r : retained_) driver_.mem_free(r.at);
+  retained_.clear();
 }
 
 Result<std::optional<Fault>> Memory::check() {

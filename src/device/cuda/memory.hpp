@@ -21,7 +21,10 @@ class Memory {
   static constexpr std::int64_t kCanaryBytes = 4096;
 
   Memory(const Driver& driver, abi::Stream stream) : driver_(driver), stream_(stream) {}
-  ~Memory() { release(); }
+  ~Memory() {
+    release();
+    forget();
+  }
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
 
@@ -40,8 +43,17 @@ class Memory {
   // A fault where a canary or a read-only buffer changed.
   Result<std::optional<Fault>> check();
 
-  void release();
-  void abandon() { buffers_.clear(); }  // the context is gone
+  // Device::recall, retain and forget. Copies take at most a quarter of the GPU's memory, oldest
+  // first out.
+  Result<bool> recall(int buffer, const std::string& key);
+  void retain(int buffer, const std::string& key);
+  void forget();
+
+  void release();  // buffers; what is retained stays
+  void abandon() {
+    buffers_.clear();
+    retained_.clear();
+  }  // the context is gone
 
  private:
   struct Window {
@@ -57,12 +69,22 @@ class Memory {
     std::vector<std::uint64_t> written;  // tracked
     std::vector<Window> windows;         // read-only
   };
+  struct Retained {
+    std::string key;
+    abi::DevicePtr at = 0;
+    std::int64_t bytes = 0;
+    std::vector<Window> windows;
+  };
+  // Samples of device memory, or whether it still holds them.
+  Result<std::vector<Window>> look(abi::DevicePtr at, std::int64_t bytes, std::uint64_t seed) const;
+  Result<bool> holds(abi::DevicePtr at, const std::vector<Window>& windows) const;
   Result<void> done(abi::Result status, const std::string& doing) const;
   const std::vector<std::byte>& canary() const;
 
   const Driver& driver_;
   abi::Stream stream_;
   std::vector<Buffer> buffers_;
+  std::vector<Retained> retained_;  // oldest first
 };
 
 }  // namespace mtmc::device::cuda

@@ -30,11 +30,7 @@ Part probe_driver() {
     return absent("driver", message.substr(0, cut),
                   cut == std::string::npos ? "" : message.substr(cut + 2));
   }
-  Part part{"driver", true, (*loaded)->version_text(), (*loaded)->path, "", ""};
-  if (auto nvml = nvml_library())
-    if (const auto version = nvml_driver_version(**nvml); !version.empty())
-      part.version += ", " + version;
-  return part;
+  return {"driver", true, driver_version(), (*loaded)->path, "", ""};
 }
 
 Part probe_cupti() {
@@ -136,6 +132,15 @@ Probe probe() {
 std::vector<Gpu> gpus() {
   auto loaded = driver();
   return loaded ? list_gpus(**loaded) : std::vector<Gpu>();
+}
+
+std::string driver_version() {
+  auto loaded = driver();
+  if (!loaded) return {};
+  std::string text = (*loaded)->version_text();
+  if (auto nvml = nvml_library())
+    if (const auto version = nvml_driver_version(**nvml); !version.empty()) text += ", " + version;
+  return text;
 }
 
 Result<void> probe_counters(int ordinal) {

@@ -48,6 +48,9 @@ std::vector<Gpu> gpus();
 // context stays.
 Result<void> probe_counters(int ordinal);
 
+// "CUDA 13.0, 580.65.06": part of every measured time's identity. Empty where there is no driver.
+std::string driver_version();
+
 // The environment that a process needs to see the same GPUs and libraries as this one: CUDA_*,
 // NVIDIA_*, MTMC_CUDA_*, LD_LIBRARY_PATH. Nothing else of the environment reaches a worker.
 std::vector<std::string> gpu_environment();
