@@ -51,8 +51,8 @@ TEST_CASE("a whole run on a GPU is correct, measured and remembered") {
   INFO(again.err);
   REQUIRE(again.exit_code == 0);
   CHECK_FALSE(contains(again.err, "in a fresh process"));
-  const auto shown = run_tool(
-      "query show " + form["run"]["candidate_id"].get<std::string>() + " --json", home.path());
+  const auto shown =
+      run_tool("query show " + form["candidate"].get<std::string>() + " --json", home.path());
   INFO(shown.err);
   INFO(shown.out);
   REQUIRE(shown.exit_code == 0);
@@ -92,8 +92,7 @@ TEST_CASE("a GPU that was asked for and cannot be had is one line and exit code 
         "CUDA_ERROR_NO_BINARY_FOR_GPU");
   fails("cuda:0", on_fake({{"devices", {{{"memory_bytes", 1 << 16}}}}}),
         "CUDA_ERROR_OUT_OF_MEMORY");
-  fails("cuda:0",
-        on_fake({{"fail", {{{"call", "cuLaunchKernelEx"}, {"skip", 400}, {"status", 999}}}}}),
+  fails("cuda:0", on_fake({{"fail", {{{"call", "cuGraphLaunch"}, {"skip", 40}, {"status", 999}}}}}),
         "the GPU does not answer any more");
 }
 
@@ -103,9 +102,9 @@ TEST_CASE("a run that lost its GPU goes on from what it has") {
     return;
   }
   Home home;
-  const auto lost = run_tool(
-      "generate-operator " + kLine, home.path(), "",
-      on_fake({{"fail", {{{"call", "cuLaunchKernelEx"}, {"skip", 400}, {"status", 999}}}}}));
+  const auto lost =
+      run_tool("generate-operator " + kLine, home.path(), "",
+               on_fake({{"fail", {{{"call", "cuGraphLaunch"}, {"skip", 40}, {"status", 999}}}}}));
   REQUIRE(lost.exit_code == 3);
   const auto resumed = run_tool("generate-operator " + kLine, home.path(), "", on_fake());
   INFO(resumed.err);
@@ -127,8 +126,8 @@ TEST_CASE("a throttled GPU, a neighbour and a MIG slice do not stop a run") {
   INFO(ran.err);
   REQUIRE(ran.exit_code == 0);
   const auto form = json::parse(ran.out, nullptr, false);
-  const auto shown = run_tool(
-      "query show " + form["run"]["candidate_id"].get<std::string>() + " --json", home.path());
+  const auto shown =
+      run_tool("query show " + form["candidate"].get<std::string>() + " --json", home.path());
   REQUIRE(shown.exit_code == 0);
   CHECK(contains(shown.out, "span/graph/cold/events/v1"));
 }
