@@ -80,9 +80,9 @@ class Stopwatch {
   virtual ~Stopwatch() = default;
   virtual const StopwatchFacts& facts() const = 0;
   // Makes steps ready for repetition (captures the graph) and answers a handle, valid until reset()
-  // of the device. A submission mode that the steps cannot have (a library that does not capture)
-  // is an `unsupported` Error's text in `bad_input`; use the other one. `steps` and what they point
-  // to must outlive the handle.
+  // of the device. `steps` and what they point to must outlive the handle.
+  // Errors: bad_input where the steps cannot be submitted in this mode (a library call that cannot
+  // be captured): try the other one.
   virtual Result<int> bind(std::span<const BoundStep> steps, Submission submission,
                            std::span<const Restore> restores) = 0;
   virtual Result<SampleReport> sample(int handle, int count, CacheState state) = 0;

@@ -127,6 +127,7 @@ struct ResolvedScalar {
 struct ResolvedTensorMap {
   std::string buffer;
   op::DType dtype = op::DType::f32;  // the buffer's
+  std::int64_t offset_bytes = 0;     // of the first element
   std::vector<std::int64_t> dims, strides_bytes, box;
   int swizzle_bytes = 0;
   bool out_of_bounds_nan = false;
@@ -151,7 +152,7 @@ using ResolvedStep = std::variant<ResolvedLaunch, ResolvedMemset, ResolvedCopy, 
 
 struct ResolvedRecipe {
   std::vector<ResolvedBuffer> buffers;
-  std::vector<ResolvedStep> prepare, run;  // conditions decided, repeats unrolled
+  std::vector<ResolvedStep> prepare, run;  // conditions decided, repeats unrolled, aliases replaced by what they lie in
 };
 
 // Evaluates every expression. A step count over 65,536, a negative size, a grid outside CUDA's limits, an unknown buffer

@@ -59,6 +59,17 @@ struct Resolver {
     return {};
   }
 
+  // Where a byte of a buffer lies: devices know no aliases.
+  struct Place {
+    std::string buffer;
+    std::int64_t offset_bytes;
+  };
+  Place place(const std::string& name, std::int64_t offset_bytes) const {
+    const auto* b = find(name);
+    if (b->alias) return {b->alias->first, b->alias->second + offset_bytes};
+    return {name, offset_bytes};
+  }
+
   Result<void> range(const std::string& what, const std::string& name, std::int64_t offset, std::int64_t bytes) {
     const auto* b = find(name);
     if (!b) return bad_input(fmt::format("{}: unknown buffer '{}'", what, name));
@@ -83,7 +94,8 @@ struct Resolver {
       auto offset = value(b->offset_bytes, what, 0, kMaxBytes);
       if (!offset) return tl::unexpected<Error>(offset.error());
       if (auto ok = range(what, b->buffer, *offset, 0); !ok) return ok;
-      launch.args.push_back(ResolvedBufferArg{b->buffer, *offset});
+      const Place at = place(b->buffer, *offset);
+      launch.args.push_back(ResolvedBufferArg{at.buffer, at.offset_bytes});
       return {};
     }
     if (auto* s = std::get_if<ScalarArg>(&argument)) {
@@ -106,7 +118,8 @@ struct Resolver {
     }
     const auto& t = std::get<TensorMapArg>(argument);
     if (auto ok = range(what, t.buffer, 0, 0); !ok) return ok;
-    ResolvedTensorMap map{t.buffer, find(t.buffer)->dtype, {}, {}, {}, t.swizzle_bytes, t.out_of_bounds_nan};
+    const Place base = place(t.buffer, 0);
+    ResolvedTensorMap map{base.buffer, find(t.buffer)->dtype, base.offset_bytes, {}, {}, {}, t.swizzle_bytes, t.out_of_bounds_nan};
     for (auto [from, to] : {std::pair{&t.dims, &map.dims}, {&t.strides_bytes, &map.strides_bytes}, {&t.box, &map.box}})
       for (const auto& e : *from) {
         auto v = value(e, what, 1, kMaxBytes);
@@ -140,7 +153,8 @@ struct Resolver {
       if (!offset) return tl::unexpected<Error>(offset.error());
       if (!bytes) return tl::unexpected<Error>(bytes.error());
       if (auto ok = range("memset", m->buffer, *offset, *bytes); !ok) return tl::unexpected<Error>(ok.error());
-      return ResolvedMemset{m->buffer, *offset, *bytes, m->byte};
+      const Place at = place(m->buffer, *offset);
+      return ResolvedMemset{at.buffer, at.offset_bytes, *bytes, m->byte};
     }
     if (auto* c = std::get_if<Copy>(&s.what)) {
       auto from = value(c->from_offset_bytes, "copy from " + c->from, 0, kMaxBytes);
@@ -150,11 +164,14 @@ struct Resolver {
         if (!*v) return tl::unexpected<Error>(v->error());
       if (auto ok = range("copy", c->from, *from, *bytes); !ok) return tl::unexpected<Error>(ok.error());
       if (auto ok = range("copy", c->to, *to, *bytes); !ok) return tl::unexpected<Error>(ok.error());
-      return ResolvedCopy{c->from, c->to, *from, *to, *bytes};
+      const Place source = place(c->from, *from), target = place(c->to, *to);
+      return ResolvedCopy{source.buffer, target.buffer, source.offset_bytes, target.offset_bytes, *bytes};
     }
     const auto& library = std::get<Library>(s.what);
-    for (const auto& name : library.buffers)
+    for (const auto& name : library.buffers) {
       if (auto ok = range("library call", name, 0, 0); !ok) return tl::unexpected<Error>(ok.error());
+      if (find(name)->alias) return bad_input(fmt::format("library call: '{}' is an alias; name the buffer that it lies in", name));
+    }
     return library;
   }
 

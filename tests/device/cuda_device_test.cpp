@@ -109,7 +109,7 @@ TEST_CASE("a tensor map is encoded from the recipe and handed over by value") {
   b.buffer("y", std::vector<float>(4));
   kernel::ResolvedLaunch launch{"reads_map", {1, 1, 1}, {4, 1, 1}, {1, 1, 1}, false, false, 0, {}};
   launch.args = {
-      kernel::ResolvedTensorMap{"x", op::DType::f32, {64, 32}, {256}, {16, 8}, 128, false},
+      kernel::ResolvedTensorMap{"x", op::DType::f32, 0, {64, 32}, {256}, {16, 8}, 128, false},
       kernel::ResolvedBufferArg{"y", 0}};
   b.step(launch);
   const auto report = b.run();

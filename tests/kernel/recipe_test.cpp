@@ -53,6 +53,21 @@ TEST_CASE("a recipe's JSON form round-trips") {
   CHECK(r.buffer("low")->alias->buffer == "partial");
 }
 
+TEST_CASE("what lies in an alias is found in the buffer around it, so devices need not know aliases") {
+  auto r = resolve(recipe(kSplitK), kSymbols);
+  REQUIRE(r);
+  const auto& copy = std::get<ResolvedCopy>(r->run.back());
+  CHECK(copy.to == "partial");
+  CHECK(copy.to_offset_bytes == 4000);
+  json form = json::parse(kSplitK);
+  form["run"][1]["launch"]["args"][1] = {{"buffer", "low"}, {"offset_bytes", 8}};
+  r = resolve(recipe(form.dump()), kSymbols);
+  REQUIRE(r);
+  const auto& argument = std::get<ResolvedBufferArg>(std::get<ResolvedLaunch>(r->run[1]).args[1]);
+  CHECK(argument.buffer == "partial");
+  CHECK(argument.offset_bytes == 4008);
+}
+
 TEST_CASE("resolving evaluates, repeats and decides conditions") {
   auto r = resolve(recipe(kSplitK), kSymbols);
   REQUIRE(r);
