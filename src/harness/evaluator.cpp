@@ -33,10 +33,21 @@ SandboxOptions gpu_sandbox(const std::vector<std::string>& environment) {
   options.filter_calls = false;
   options.readable = {"/usr", "/lib", "/lib64", "/etc", "/proc", "/sys", "/opt", "/run", "/nix"};
   options.writable = {"/dev"};
+  // Where device/cuda/shared_library.cpp looks beside the tool.
+  std::error_code failed;
+  std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe", failed).parent_path();
+  options.readable.push_back(folder.parent_path() / "lib");
+  for (int level = 0; level < 5 && folder.has_relative_path(); ++level, folder = folder.parent_path()) options.readable.push_back(folder / ".venv");
   for (const auto& variable : environment) {
     const auto value = variable.substr(variable.find('=') + 1);
     const bool library = variable.rfind("MTMC_CUDA_", 0) == 0 && value.find('/') != std::string::npos;
     if (library) options.readable.push_back(std::filesystem::path(value).parent_path());
+    if (variable.rfind("LD_LIBRARY_PATH=", 0) == 0)
+      for (std::size_t begin = 0; begin < value.size();) {
+        const std::size_t end = std::min(value.find(':', begin), value.size());
+        if (end > begin) options.readable.push_back(value.substr(begin, end - begin));
+        begin = end + 1;
+      }
     if (variable.rfind("CUDA_HOME=", 0) == 0 || variable.rfind("CUDA_PATH=", 0) == 0 || variable.rfind("VIRTUAL_ENV=", 0) == 0) options.readable.push_back(value);
   }
   return options;

@@ -183,13 +183,14 @@ void CudaStopwatch::group(const std::vector<ActivityRecord>& records, SampleRepo
   bool inside = false;
   for (const auto& r : records) {
     const bool memset = r.kind == ActivityRecord::Kind::memset;
-    if (memset && r.value == kBeginValue &&
+    const auto value = static_cast<unsigned char>(r.value);  // drivers may widen a byte
+    if (memset && value == kBeginValue &&
         (r.bytes == scratch_bytes_ || r.bytes == kMarkerBytes)) {
       groups.emplace_back();
       inside = true;
       continue;
     }
-    if (memset && r.value == kRestoreValue && r.bytes == kRestoreBytes) inside = false;
+    if (memset && value == kRestoreValue && r.bytes == kRestoreBytes) inside = false;
     if (!inside) continue;
     Group& g = groups.back();
     ++g.records;
@@ -247,10 +248,10 @@ Result<SampleReport> CudaStopwatch::sample(int handle, int count, CacheState sta
     if (report.fault) return report;
     group(*records, report);
     if (report.samples.empty() && count > 0) {
-      // Somebody took CUPTI away, or its buffers: go on without.
+      // Somebody took CUPTI away, or what it recorded is not what was expected: go on without.
       activity_.reset();
       facts_.source = TimeSource::events;
-      facts_.why = "CUPTI recorded nothing; does another profiler hold it?";
+      facts_.why = "CUPTI recorded nothing that can be told apart; does another profiler hold it?";
       return sample(handle, count, state);
     }
   }
