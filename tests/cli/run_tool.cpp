@@ -34,7 +34,7 @@ ToolResult run_tool(const std::string& arguments, const std::string& home, const
   const std::string in = home + "/stdin", out = home + "/stdout", err = home + "/stderr";
   std::ofstream(in, std::ios::binary) << input;
   const std::string command = "cd '" + home + "' && HOME='" + home + "' XDG_DATA_HOME='" + home + "/data' XDG_CACHE_HOME='" + home +
-                              "/cache' " + environment + " '" MTMC_TOOL "' " + arguments + " <'" + in + "' >'" + out + "' 2>'" + err + "'";
+                              "/cache' MTMC_CUDA_DRIVER=none " + environment + " '" MTMC_TOOL "' " + arguments + " <'" + in + "' >'" + out + "' 2>'" + err + "'";
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(out), read_file(err)};
 }

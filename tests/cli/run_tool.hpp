@@ -11,7 +11,7 @@ struct ToolResult {
 };
 
 // `arguments` is a shell command line without the tool's name. HOME and the XDG folders lie in `home`.
-// `environment` is further assignments, "NAME=value".
+// `environment` is further assignments, "NAME=value". A GPU of this machine is not seen, so that results are the same everywhere.
 ToolResult run_tool(const std::string& arguments, const std::string& home, const std::string& input = "",
                     const std::string& environment = "");
 
