@@ -137,8 +137,10 @@ TEST_CASE("restated CUPTI records and parameters have the layout that NVIDIA's h
                 int(abi::activity_concurrent_kernel) == CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL);
   static_assert(abi::kFlushForced == CUPTI_ACTIVITY_FLAG_FLUSH_FORCED);
   static_assert(int(abi::cupti_insufficient_privileges) == CUPTI_ERROR_INSUFFICIENT_PRIVILEGES);
-  static_assert(int(abi::cupti_multiple_subscribers) == CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED);
-  static_assert(int(abi::cupti_virtualized_device_insufficient_privileges) == CUPTI_ERROR_VIRTUALIZED_DEVICE_INSUFFICIENT_PRIVILEGES);
+  static_assert(int(abi::cupti_multiple_subscribers) ==
+                CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED);
+  static_assert(int(abi::cupti_virtualized_device_insufficient_privileges) ==
+                CUPTI_ERROR_VIRTUALIZED_DEVICE_INSUFFICIENT_PRIVILEGES);
   static_assert(abi::kUserRange == CUPTI_UserRange && abi::kUserReplay == CUPTI_UserReplay);
 #define STRUCT(ours, theirs, last_ours, last_theirs)      \
   CHECK(abi::ours{}.struct_size == theirs##_STRUCT_SIZE); \

@@ -184,8 +184,7 @@ void CudaStopwatch::group(const std::vector<ActivityRecord>& records, SampleRepo
   for (const auto& r : records) {
     const bool memset = r.kind == ActivityRecord::Kind::memset;
     const auto value = static_cast<unsigned char>(r.value);  // drivers may widen a byte
-    if (memset && value == kBeginValue &&
-        (r.bytes == scratch_bytes_ || r.bytes == kMarkerBytes)) {
+    if (memset && value == kBeginValue && (r.bytes == scratch_bytes_ || r.bytes == kMarkerBytes)) {
       groups.emplace_back();
       inside = true;
       continue;

@@ -98,7 +98,9 @@ Result<std::optional<Fault>> pack_parameters(const Driver& driver, abi::Function
       auto base = address(map.buffer);
       if (!base) return tl::unexpected<Error>(base.error());
       abi::TensorMap encoded{};
-      if (const auto status = encode(driver, map, *base + static_cast<abi::DevicePtr>(map.offset_bytes), encoded); status != abi::success)
+      if (const auto status =
+              encode(driver, map, *base + static_cast<abi::DevicePtr>(map.offset_bytes), encoded);
+          status != abi::success)
         return fault(status == abi::not_supported ? "unsupported" : "launch_error",
                      fmt::format("tensor map of '{}': {}", map.buffer, driver.text(status)));
       if (!append(&encoded, sizeof encoded, 64)) return mismatch(sizeof encoded);
