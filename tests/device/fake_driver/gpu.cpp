@@ -48,6 +48,8 @@ void Gpu::reset(const std::string& text) {
   allocated_bytes = 0;
   modules.clear();
   streams.clear();
+  events.clear();
+  host_memory.clear();
   records.clear();
   recording = false;
   sticky = abi::success;

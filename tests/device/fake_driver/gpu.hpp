@@ -72,6 +72,9 @@ class Gpu {
   std::uint64_t allocated_bytes = 0;
   std::vector<std::unique_ptr<FakeModule>> modules;
   std::vector<std::unique_ptr<FakeStream>> streams;
+  // A product whose context is poisoned frees nothing.
+  std::vector<std::unique_ptr<FakeEvent>> events;
+  std::map<void*, std::unique_ptr<std::uint64_t[]>> host_memory;
   std::vector<Record> records;
   bool recording = false;
   std::uint64_t clock_ns = 1'000'000'000;

@@ -1,6 +1,5 @@
 // The driver's C interface over fake::Gpu: as much of it as the product calls.
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 #include <nlohmann/json.hpp>
@@ -246,16 +245,17 @@ FAKE_API R cuMemsetD8Async(abi::DevicePtr at, unsigned char value, std::size_t b
   return gpu().enqueue(*as<FakeStream>(stream), [=] { return gpu().fill(at, value, bytes); });
 }
 FAKE_API R cuMemHostAlloc(void** out, std::size_t bytes, unsigned) {
-  *out = std::calloc(1, bytes);
-  return *out ? abi::success : abi::out_of_memory;
+  auto memory = std::make_unique<std::uint64_t[]>((bytes + 7) / 8);
+  *out = memory.get();
+  gpu().host_memory[*out] = std::move(memory);
+  return abi::success;
 }
 FAKE_API R cuMemHostGetDevicePointer_v2(abi::DevicePtr* out, void* host, unsigned) {
   *out = reinterpret_cast<abi::DevicePtr>(host);
   return abi::success;
 }
 FAKE_API R cuMemFreeHost(void* host) {
-  std::free(host);
-  return abi::success;
+  return gpu().host_memory.erase(host) == 1 ? abi::success : abi::invalid_value;
 }
 
 FAKE_API R cuModuleLoadDataEx(abi::Module* out, const void* image, unsigned, int*, void**) {
@@ -452,7 +452,8 @@ FAKE_API R cuGraphDestroy(abi::Graph graph) {
   return abi::success;
 }
 FAKE_API R cuEventCreate(abi::Event* out, unsigned) {
-  *out = reinterpret_cast<abi::Event>(new FakeEvent);
+  gpu().events.push_back(std::make_unique<FakeEvent>());
+  *out = reinterpret_cast<abi::Event>(gpu().events.back().get());
   return abi::success;
 }
 FAKE_API R cuEventRecord(abi::Event event, abi::Stream stream) {
@@ -467,7 +468,10 @@ FAKE_API R cuEventElapsedTime(float* ms, abi::Event begin, abi::Event end) {
   return abi::success;
 }
 FAKE_API R cuEventDestroy_v2(abi::Event event) {
-  delete as<FakeEvent>(event);
+  auto& all = gpu().events;
+  all.erase(std::remove_if(all.begin(), all.end(),
+                           [&](const auto& e) { return e.get() == as<FakeEvent>(event); }),
+            all.end());
   return abi::success;
 }
 // Checks what the real one documents; the map itself is of no use to the emulator.
