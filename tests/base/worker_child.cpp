@@ -135,7 +135,7 @@ int main(int count, char** arguments) {
   }
   if (mode == "refuses") return mtmc::refuse_to_serve(channel->out, "test", "no engine; fit one");
   if (mode == "parent") {
-    auto child = mtmc::Process::start({"/proc/self/exe", {"mute"}, {}});
+    auto child = mtmc::Process::start({"/proc/self/exe", {"mute"}, {}, {}});
     if (!child) return 4;
     return mtmc::serve(channel->in, channel->out, "test", handle, {{"grandchild", child->pid()}});
   }
