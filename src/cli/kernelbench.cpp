@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/hash.hpp"
-#include "cli/command.hpp"
+#include "cli/kernelbench.hpp"
 #include "device/device.hpp"
 #include "search/sweep.hpp"
 #include "search/sweep_text.hpp"
@@ -21,43 +21,11 @@ namespace {
 
 struct Options {
   Common common;
-  std::vector<int> levels = {1};
-  std::string ids, shapes = "small", device, data;
+  TaskChoice choice;
+  std::string shapes = "small", device;
   bool fresh = false, quiet = false;
   search::Settings settings;
 };
-
-struct Chosen {
-  std::vector<search::Task> tasks;
-  std::string data_hash;  // of all tasks of the levels: a sweep over other data is another sweep
-};
-
-Result<Chosen> choose(const Options& options) {
-  const std::string folder =
-      options.data.empty() ? search::suite_folder(tool_path()) : options.data;
-  std::vector<search::Task> tasks;
-  for (const int level : std::set<int>(options.levels.begin(), options.levels.end())) {
-    auto read = search::read_level(folder, level);
-    if (!read) return tl::unexpected<Error>(read.error());
-    tasks.insert(tasks.end(), std::make_move_iterator(read->begin()),
-                 std::make_move_iterator(read->end()));
-  }
-  std::string forms;
-  for (const auto& task : tasks) forms += task.id + '\n' + task.official + '\n' + task.small + '\n';
-  const std::string hash = sha256(forms);
-  if (options.ids.empty()) return Chosen{std::move(tasks), hash};
-  auto numbers = search::numbers_in(options.ids);
-  if (!numbers) return tl::unexpected<Error>(numbers.error().with("--ids"));
-  std::set<int> wanted(numbers->begin(), numbers->end()), found;
-  std::erase_if(tasks, [&](const search::Task& task) {
-    if (!wanted.count(task.number)) return true;
-    found.insert(task.number);
-    return false;
-  });
-  for (const int number : wanted)
-    if (!found.count(number)) return bad_input(fmt::format("--ids: there is no task {}", number));
-  return Chosen{std::move(tasks), hash};
-}
 
 // The state of a sweep on stderr: on a terminal one line that is written over, elsewhere a line for
 // each task.
@@ -111,7 +79,7 @@ class Watcher : public search::SweepWatcher {
 };
 
 Result<int> list(const Options& options) {
-  auto chosen = choose(options);
+  auto chosen = choose_tasks(options.choice);
   if (!chosen) return tl::unexpected<Error>(chosen.error());
   if (options.common.json)
     fmt::print("{}\n", search::tasks_json(chosen->tasks).dump());
@@ -121,7 +89,7 @@ Result<int> list(const Options& options) {
 }
 
 Result<int> sweep(const Options& options) {
-  auto chosen = choose(options);
+  auto chosen = choose_tasks(options.choice);
   if (!chosen) return tl::unexpected<Error>(chosen.error());
   auto device = device::find_device(options.device);
   if (!device) return tl::unexpected<Error>(device.error());
@@ -137,7 +105,7 @@ Result<int> sweep(const Options& options) {
   identity.device = settings.device;
   identity.settings_json =
       nlohmann::json{{"shapes", search::name_of(shapes)},
-                     {"levels", std::set<int>(options.levels.begin(), options.levels.end())},
+                     {"levels", std::set<int>(options.choice.levels.begin(), options.choice.levels.end())},
                      {"data", chosen->data_hash},
                      {"settings", search::to_json(settings)}}
           .dump();
@@ -165,17 +133,48 @@ Result<int> sweep(const Options& options) {
 }
 
 void add_choice(CLI::App& command, Options& options) {
-  command.add_option("--level", options.levels, "levels of the suite, 1 or 1,2")
-      ->delimiter(',')
-      ->check(CLI::Range(1, 9))
-      ->capture_default_str();
-  command.add_option("--ids", options.ids, "tasks of each level: 1,2,5-9 (default: all)");
-  command.add_option("--data", options.data,
-                     "folder of level<N>.jsonl (default: the one that came with the tool)");
+  add_task_choice(command, options.choice);
   command.add_flag("--json", options.common.json, "print JSON on stdout");
 }
 
 }  // namespace
+
+Result<ChosenTasks> choose_tasks(const TaskChoice& choice) {
+  const std::string folder =
+      choice.data.empty() ? search::suite_folder(tool_path()) : choice.data;
+  std::vector<search::Task> tasks;
+  for (const int level : std::set<int>(choice.levels.begin(), choice.levels.end())) {
+    auto read = search::read_level(folder, level);
+    if (!read) return tl::unexpected<Error>(read.error());
+    tasks.insert(tasks.end(), std::make_move_iterator(read->begin()),
+                 std::make_move_iterator(read->end()));
+  }
+  std::string forms;
+  for (const auto& task : tasks) forms += task.id + '\n' + task.official + '\n' + task.small + '\n';
+  const std::string hash = sha256(forms);
+  if (choice.ids.empty()) return ChosenTasks{std::move(tasks), hash};
+  auto numbers = search::numbers_in(choice.ids);
+  if (!numbers) return tl::unexpected<Error>(numbers.error().with("--ids"));
+  std::set<int> wanted(numbers->begin(), numbers->end()), found;
+  std::erase_if(tasks, [&](const search::Task& task) {
+    if (!wanted.count(task.number)) return true;
+    found.insert(task.number);
+    return false;
+  });
+  for (const int number : wanted)
+    if (!found.count(number)) return bad_input(fmt::format("--ids: there is no task {}", number));
+  return ChosenTasks{std::move(tasks), hash};
+}
+
+void add_task_choice(CLI::App& command, TaskChoice& choice) {
+  command.add_option("--level", choice.levels, "levels of the suite, 1 or 1,2")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 9))
+      ->capture_default_str();
+  command.add_option("--ids", choice.ids, "tasks of each level: 1,2,5-9 (default: all)");
+  command.add_option("--data", choice.data,
+                     "folder of level<N>.jsonl (default: the one that came with the tool)");
+}
 
 void add_kernelbench(CLI::App& app, Action& chosen) {
   CLI::App* command =
@@ -221,6 +220,8 @@ void add_kernelbench(CLI::App& app, Action& chosen) {
       ->check(CLI::Range(0, 10000))
       ->capture_default_str();
   sweep_command->callback([&chosen, options] { chosen = [options] { return sweep(*options); }; });
+
+  add_certify(*command, chosen);
 }
 
 }  // namespace mtmc::cli
