@@ -17,6 +17,7 @@ int run(int argc, char** argv) {
   cli::add_export(app, chosen);
   cli::add_kernelbench(app, chosen);
   cli::add_devices(app, chosen);
+  cli::add_doctor(app, chosen);
   cli::add_worker(app, chosen);
   try {
     app.parse(argc, argv);

@@ -1,6 +1,6 @@
 // A folder counts when it holds libnvrtc.so.13 or .12; the newer one first. In a Python
 // environment NVIDIA's wheels put it into site-packages/nvidia/cu13/lib or
-// site-packages/nvidia/cuda_nvrtc/lib.
+// site-packages/nvidia/cuda_nvrtc/lib (Debian's Python says dist-packages).
 
 #include "compiler/find_nvrtc.hpp"
 
@@ -45,9 +45,11 @@ class Collector {
   }
   void look_in_environment(const fs::path& root) {
     for (const fs::path& python : children(root / "lib", "python")) {
-      auto packages = children(python / "site-packages" / "nvidia", "cu");
-      std::reverse(packages.begin(), packages.end());  // cu13 before CUDA 12's cuda_nvrtc
-      for (const fs::path& package : packages) look_in(package / "lib");
+      for (const char* folder : {"site-packages", "dist-packages"}) {
+        auto packages = children(python / folder / "nvidia", "cu");
+        std::reverse(packages.begin(), packages.end());  // cu13 before CUDA 12's cuda_nvrtc
+        for (const fs::path& package : packages) look_in(package / "lib");
+      }
     }
   }
   std::vector<std::string> take() { return std::move(found_); }
@@ -69,13 +71,19 @@ NvrtcSearch NvrtcSearch::from_process(const std::string& tool) {
     if (end > begin) search.library_paths.push_back(paths.substr(begin, end - begin));
     begin = end + 1;
   }
-  if (std::string active = environment("VIRTUAL_ENV"); !active.empty())
-    search.environments.push_back(active);
+  for (const char* name : {"VIRTUAL_ENV", "CONDA_PREFIX"})
+    if (std::string active = environment(name); !active.empty())
+      search.environments.push_back(active);
   // The tool is built into <project>/build/<preset>/bin; its project's environment is above it.
   fs::path folder = fs::path(tool).parent_path();
   for (int level = 0; level < 5 && folder.has_relative_path();
        ++level, folder = folder.parent_path())
     search.environments.push_back((folder / ".venv").string());
+  // Where pip puts PyTorch, and with it NVRTC, when there is no environment: a GPU node often has
+  // no toolkit beside it.
+  if (std::string home = environment("HOME"); !home.empty())
+    search.environments.push_back(home + "/.local");
+  for (const char* root : {"/usr/local", "/usr"}) search.environments.push_back(root);
   search.tool = tool;
   return search;
 }

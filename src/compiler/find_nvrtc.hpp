@@ -14,7 +14,8 @@ struct NvrtcSearch {
   std::vector<std::string> cuda_homes;  // $CUDA_HOME, $CUDA_PATH
   std::vector<std::string> library_paths;  // $LD_LIBRARY_PATH
   std::string system_root = "/usr/local";  // cuda*/lib64 below it
-  std::vector<std::string> environments;  // Python environments: $VIRTUAL_ENV, .venv above the tool
+  // Python environments: $VIRTUAL_ENV, $CONDA_PREFIX, .venv above the tool, the user's and the system's
+  std::vector<std::string> environments;
   std::string tool;                       // libraries in ../lib of its folder
 
   static NvrtcSearch from_process(const std::string& tool);
