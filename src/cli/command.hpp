@@ -30,6 +30,7 @@ void add_export(CLI::App& app, Action& chosen);
 void add_kernelbench(CLI::App& app, Action& chosen);
 void add_devices(CLI::App& app, Action& chosen);
 void add_doctor(CLI::App& app, Action& chosen);
+void add_gpu_check(CLI::App& app, Action& chosen);
 void add_worker(CLI::App& app, Action& chosen);
 
 int exit_code(ErrorCode code);

@@ -18,6 +18,7 @@ int run(int argc, char** argv) {
   cli::add_kernelbench(app, chosen);
   cli::add_devices(app, chosen);
   cli::add_doctor(app, chosen);
+  cli::add_gpu_check(app, chosen);
   cli::add_worker(app, chosen);
   try {
     app.parse(argc, argv);

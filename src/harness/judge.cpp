@@ -388,6 +388,7 @@ class CaseRun {
       if (tensor < 0) return internal_error("an output without a tensor");
       std::vector<std::byte> bytes(static_cast<std::size_t>(p.bytes));
       if (auto ok = device_.read(p.buffer, 0, bytes); !ok) return tl::unexpected<Error>(ok.error());
+      keep(op_.values[v].name, p, bytes);
       std::vector<std::int64_t> indices;
       const bool whole = !in_part_ && reference->cost(tensor, p.elements) <= request_.limits.reference_operations;
       all = all && whole;
@@ -406,6 +407,15 @@ class CaseRun {
     }
     if (is_stated()) evaluation_.verdict.verified = all ? Verified::full : Verified::sampled;
     return Step<void>{};
+  }
+
+  void keep(const std::string& name, const Pooled& p, std::span<const std::byte> bytes) {
+    if (!is_stated() || in_part_ || request_.kept_elements <= 0) return;
+    KeptOutput kept{name, p.dtype, std::max<std::int64_t>(1, p.elements / request_.kept_elements), {}};
+    const std::int64_t size = op::bytes_of(p.dtype);
+    for (std::int64_t i = 0; i < p.elements; i += kept.step)
+      kept.bytes.append(reinterpret_cast<const char*>(bytes.data()) + physical(p, i) * size, static_cast<std::size_t>(size));
+    evaluation_.kept.push_back(std::move(kept));
   }
 
   // The same elements of what was written since.
@@ -516,6 +526,7 @@ Result<Evaluation> judge(Device& device, const JudgeRequest& request) {
       evaluation.timing.reset();
       evaluation.counters.clear();
       evaluation.launches.clear();
+      evaluation.kept.clear();
       device.forget();  // a kernel that is wrong may have written anywhere
       device.reset();
       return evaluation;

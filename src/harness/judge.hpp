@@ -45,6 +45,7 @@ struct JudgeRequest {
   // on an emulated device, nothing is timed.
   std::optional<TimingProtocol> timing;
   bool count = false;  // and its hardware counters read, where they are permitted
+  std::int64_t kept_elements = 0;  // of each output of the stated case: as written, for comparing two devices bit by bit
 };
 
 // Errors are operational only: what a candidate did wrong is its verdict.

@@ -66,6 +66,7 @@ json to_json(const JudgeRequest& request) {
                       {"instruction_budget", l.instruction_budget}, {"memory_bytes", l.memory_bytes},
                       {"only_stated_time", l.only_stated_time}}}};
   if (request.timing) out["timing"] = to_json(*request.timing);
+  if (request.kept_elements > 0) out["kept_elements"] = request.kept_elements;
   return out;
 }
 
@@ -105,6 +106,7 @@ Result<JudgeRequest> judge_request_from_json(const json& form) {
   }
   if (request.units.empty()) r.fail("units", "at least one unit");
   request.count = r.flag(form, "count", false);
+  request.kept_elements = r.integer(form, "kept_elements", 0);
   if (const auto& timing = r.member(form, "timing"); !timing.is_null()) {
     auto protocol = timing_protocol_from_json(timing);
     if (!protocol) return tl::unexpected<Error>(protocol.error());

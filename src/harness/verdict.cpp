@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/frame.hpp"
 #include "kernel/json_reader.hpp"
 
 namespace mtmc::harness {
@@ -70,6 +71,8 @@ json to_json(const Evaluation& evaluation) {
   if (evaluation.prepare_ns) out["prepare_ns"] = *evaluation.prepare_ns;
   if (!evaluation.counters.empty()) out["counters"] = evaluation.counters;
   if (!evaluation.counters_note.empty()) out["counters_note"] = evaluation.counters_note;
+  for (const auto& k : evaluation.kept)
+    out["kept"].push_back({{"name", k.name}, {"dtype", op::name_of(k.dtype)}, {"step", k.step}, {"bytes", to_base64(k.bytes)}});
   return out;
 }
 
@@ -113,6 +116,13 @@ Result<Evaluation> evaluation_from_json(const json& form) {
     for (const auto& [name, value] : counters.items())
       if (value.is_number()) e.counters[name] = value.get<double>();
   if (const auto& note = r.member(form, "counters_note"); !note.is_null()) e.counters_note = r.text(form, "counters_note", 4096);
+  if (form.contains("kept"))
+    for (const auto& k : r.items(form, "kept", 64)) {
+      auto bytes = from_base64(r.text(k, "bytes", std::size_t{64} << 20));
+      const auto dtype = op::dtype_named(r.text(k, "dtype"));
+      if (!bytes || !dtype) return bad_input("evaluation: kept output of another form");
+      e.kept.push_back({r.text(k, "name"), *dtype, r.integer(k, "step", 1), std::move(*bytes)});
+    }
   if (r.error()) return tl::unexpected<Error>(*r.error());
   return e;
 }

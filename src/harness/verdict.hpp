@@ -44,6 +44,14 @@ struct Verdict {
   std::vector<Mismatch> first;  // at most 8
 };
 
+// Elements of an output as a device wrote them: 0, step, 2 * step, ... of the row-major order.
+struct KeptOutput {
+  std::string name;
+  op::DType dtype = op::DType::f32;
+  std::int64_t step = 1;
+  std::string bytes;  // little endian, one after the other
+};
+
 // What judging gives: the verdict and, for correct candidates, times of the stated case: modelled on an emulated device,
 // measured on a real one, never both.
 struct Evaluation {
@@ -54,6 +62,7 @@ struct Evaluation {
   std::optional<double> prepare_ns;        // measured: one run of `prepare`, where there is one
   std::map<std::string, double> counters;  // of the whole run, by the names of device/counters.hpp
   std::string counters_note;               // why there are none
+  std::vector<KeptOutput> kept;            // where the request asks for it and the stated case ran whole
 
   std::optional<double> measured_ns() const { return timing ? std::optional<double>(timing->measured_ns) : std::nullopt; }
 };

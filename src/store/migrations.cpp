@@ -251,6 +251,27 @@ CREATE TABLE ceilings (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// What other frameworks took for a suite's tasks.
+constexpr char kBaselines[] = R"sql(
+CREATE TABLE baselines (
+  id TEXT PRIMARY KEY,
+  task_id TEXT NOT NULL,
+  operator_json TEXT NOT NULL,
+  device TEXT NOT NULL,
+  framework TEXT NOT NULL,
+  mode TEXT NOT NULL CHECK (mode IN ('eager', 'compile')),
+  precision_json TEXT NOT NULL,
+  protocol TEXT NOT NULL,
+  measured_ns REAL NOT NULL,
+  busy_ns REAL,
+  wall_ns REAL,
+  samples BLOB NOT NULL,
+  details_json TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX baselines_by_task ON baselines (task_id, device, created_at_ms);
+)sql";
+
 }  // namespace
 
 const std::vector<Migration>& migrations() {
@@ -259,6 +280,7 @@ const std::vector<Migration>& migrations() {
       {"sweeps", kSweeps},
       {"model exchanges, transitions, tuning trials and bounds", kLearning},
       {"ceilings of real devices", kCeilings},
+      {"baselines of suite tasks", kBaselines},
   };
   return kSteps;
 }
