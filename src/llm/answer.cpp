@@ -48,6 +48,14 @@ Extent object_extent(std::string_view s) {
 
 }  // namespace
 
+std::string_view without_thinking(std::string_view answer) {
+  const std::string_view open = "<think>", close = "</think>";
+  const std::size_t first = answer.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos || answer.substr(first, open.size()) != open) return answer;
+  const std::size_t end = answer.find(close, first);
+  return end == std::string_view::npos ? std::string_view() : answer.substr(end + close.size());
+}
+
 std::vector<Block> fenced_blocks(std::string_view answer) {
   std::vector<Block> blocks;
   std::size_t ticks = 0, body_at = 0;  // of the open block

@@ -16,6 +16,10 @@ struct Block {
   std::string_view body;  // whole lines; ends with a newline unless empty
 };
 
+// The answer after a leading <think>...</think>, as models print their reasoning where the server
+// does not take it out. A block that is never closed leaves nothing.
+std::string_view without_thinking(std::string_view answer);
+
 // The fenced blocks of an answer, in order. A block that is never closed is left out: an answer
 // that was cut off must not pass for a whole one.
 std::vector<Block> fenced_blocks(std::string_view answer);

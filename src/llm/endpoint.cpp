@@ -28,6 +28,7 @@ json to_json(const Request& request) {
                {"messages", messages},
                {"temperature", request.temperature},
                {"max_tokens", request.max_tokens}};
+  if (!request.role.empty()) form["role"] = request.role;
   if (request.seed) form["seed"] = *request.seed;
   if (request.schema)
     form["schema"] = {{"name", request.schema->name}, {"json_schema", request.schema->json_schema}};
@@ -35,17 +36,21 @@ json to_json(const Request& request) {
 }
 
 json to_json(const Exchange& exchange) {
-  return {{"answer", exchange.answer},
-          {"model", exchange.model},
-          {"prompt_tokens", exchange.prompt_tokens},
-          {"completion_tokens", exchange.completion_tokens},
-          {"tokens_estimated", exchange.tokens_estimated},
-          {"latency_ms", exchange.latency_ms},
-          {"finish_reason", exchange.finish_reason}};
+  json form = {{"answer", exchange.answer},
+               {"model", exchange.model},
+               {"prompt_tokens", exchange.prompt_tokens},
+               {"completion_tokens", exchange.completion_tokens},
+               {"tokens_estimated", exchange.tokens_estimated},
+               {"latency_ms", exchange.latency_ms},
+               {"finish_reason", exchange.finish_reason}};
+  if (!exchange.problem.empty()) form["problem"] = exchange.problem;
+  if (exchange.cached_tokens > 0) form["cached_tokens"] = exchange.cached_tokens;
+  return form;
 }
 
 Result<Request> request_from_json(const json& form) try {
   Request request;
+  request.role = member(form, "role", std::string());
   request.model = form.at("model").get<std::string>();
   for (const auto& m : form.at("messages"))
     request.messages.push_back(
@@ -64,7 +69,9 @@ Result<Request> request_from_json(const json& form) try {
 Result<Exchange> exchange_from_json(const json& form) try {
   Exchange exchange;
   exchange.answer = form.at("answer").get<std::string>();
+  exchange.problem = member(form, "problem", std::string());
   exchange.model = member(form, "model", std::string());
+  exchange.cached_tokens = member(form, "cached_tokens", std::int64_t{0});
   exchange.prompt_tokens = member(form, "prompt_tokens", std::int64_t{0});
   exchange.completion_tokens = member(form, "completion_tokens", std::int64_t{0});
   exchange.tokens_estimated = member(form, "tokens_estimated", false);
@@ -76,7 +83,9 @@ Result<Exchange> exchange_from_json(const json& form) try {
 }
 
 std::string request_hash(const Request& request) {
-  return sha256(to_json(request).dump(-1, ' ', false, json::error_handler_t::replace));
+  json form = to_json(request);
+  form.erase("role");
+  return sha256(form.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
 }  // namespace mtmc::llm

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <string_view>
 
 namespace mtmc::llm {
 
@@ -102,7 +103,7 @@ HttpReply http_post(const HttpSettings& settings, const std::string& url, const 
   }
   HeaderList headers;
   add(headers, "Content-Type: application/json");
-  add(headers, "Accept: application/json");
+  add(headers, "Accept: application/json, text/event-stream");
   add(headers, "Expect:");  // no 100-continue round trip
   if (!key.empty()) add(headers, "Authorization: Bearer " + key.reveal());
 
@@ -133,30 +134,39 @@ HttpReply http_post(const HttpSettings& settings, const std::string& url, const 
   set(CURLOPT_WRITEFUNCTION, &receive);
   set(CURLOPT_WRITEDATA, &sink);
   set(CURLOPT_ERRORBUFFER, detail);
+  if (!settings.ca_file.empty()) set(CURLOPT_CAINFO, settings.ca_file.c_str());
   if (settings.proxy) set(CURLOPT_PROXY, settings.proxy->c_str());
 
   const CURLcode code = curl_easy_perform(curl);
   double seconds = 0;
   curl_easy_getinfo(curl, CURLINFO_TOTAL_TIME, &seconds);
   reply.latency_ms = seconds * 1e3;
+  long status = 0;
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  const char* type = nullptr;
+  curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
+  reply.status = static_cast<int>(status);
+  reply.event_stream = type && std::string_view(type).starts_with("text/event-stream");
+  reply.body = std::move(sink.body);
   if (code != CURLE_OK) {
-    curl_off_t connected_us = 0;
-    curl_easy_getinfo(curl, CURLINFO_CONNECT_TIME_T, &connected_us);
+    // TLS and proxy handshakes come after CURLINFO_CONNECT_TIME and before PRETRANSFER.
+    curl_off_t sent_us = 0;
+    curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &sent_us);
+    using Outcome = HttpReply::Outcome;
     const bool unconnected = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
                              code == CURLE_COULDNT_RESOLVE_PROXY ||
-                             (code == CURLE_OPERATION_TIMEDOUT && connected_us == 0);
-    reply.outcome = unconnected ? HttpReply::Outcome::no_connection : HttpReply::Outcome::failed;
+                             (code == CURLE_OPERATION_TIMEDOUT && sent_us == 0);
+    reply.outcome = unconnected      ? Outcome::no_connection
+                    : sent_us == 0   ? Outcome::refused
+                    : status == 0    ? Outcome::lost
+                                     : Outcome::cut;
     reply.why = key.redact(why_it_failed(code, settings, sink, idle, detail));
     return reply;
   }
-  long status = 0;
   curl_off_t wait_s = 0;
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &wait_s);
   reply.outcome = HttpReply::Outcome::answered;
-  reply.status = static_cast<int>(status);
   reply.retry_after_s = wait_s;
-  reply.body = std::move(sink.body);
   return reply;
 }
 

@@ -61,6 +61,19 @@ std::string_view prompt_page(std::string_view path) {
   return {};
 }
 
+std::string valid_utf8(std::string_view data) {
+  std::string out;
+  out.reserve(data.size() + 16);
+  for (std::size_t i = 0; i < data.size();) {
+    std::uint32_t point = 0;
+    const int length = decode(data.substr(i), point);
+    if (length == 0) out += "\xef\xbf\xbd";
+    else out += data.substr(i, static_cast<std::size_t>(length));
+    i += length == 0 ? 1 : static_cast<std::size_t>(length);
+  }
+  return out;
+}
+
 std::string clean(std::string_view data, std::size_t max_bytes) {
   std::string out;
   out.reserve(std::min(data.size(), max_bytes) + 64);

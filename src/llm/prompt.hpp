@@ -16,6 +16,9 @@ namespace mtmc::llm {
 // there is none.
 std::string_view prompt_page(std::string_view path);
 
+// The text with every broken UTF-8 sequence replaced by U+FFFD, and nothing else changed.
+std::string valid_utf8(std::string_view data);
+
 // Valid UTF-8 of at most about `max_bytes`: broken sequences become U+FFFD; control characters (all
 // but tab and newline), direction overrides and zero-width characters go; what is too long
 // loses its middle, and says how much.

@@ -1,24 +1,41 @@
-// Record and replay: whole conversations as a text file, one JSON object a line
-// {"format": 1, "request": {...}, "exchange": {...}}, in the order in which they were held.
+// Recordings: the whole conversation of a run as a text file, one JSON object a line, in the order
+// in which it was held:
+//   {"format": 2, "run": {"operator": ..., "device": ..., "settings": {...}, "priors": [...]}}
+//   {"role": "planner", "request": {...}, "exchange": {...}}
 #pragma once
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
 #include "llm/endpoint.hpp"
 
 namespace mtmc::llm {
 
-// Answers from the recording at `path` (at most 256 MiB) and reaches no network. A request that was
-// recorded several times is answered in that order; a request that the recording lacks, or holds
-// fewer times than it is asked, is `unavailable` and names the request's hash: a replay never makes
-// an answer up. A line that cannot be read is bad_input and names the line.
-Result<std::unique_ptr<Endpoint>> make_recorded_endpoint(const std::string& path);
+struct RecordedExchange {
+  Request request;
+  Exchange exchange;
+};
+struct Recording {
+  std::string run_json = "{}";  // what the run was, for whoever replays it; JSON object
+  std::vector<RecordedExchange> exchanges;
+};
 
-// Passes requests on to `inner` (which must outlive it) and appends each exchange to `path`,
-// flushed before the answer is handed on. Failed calls are not recorded. The file is opened at
-// once, mode 0600 when it is new.
-Result<std::unique_ptr<Endpoint>> make_recording_endpoint(Endpoint& inner, const std::string& path);
+// At most 256 MiB. A line that cannot be read is bad_input and names the line.
+Result<Recording> read_recording(const std::string& path);
+// Replaces the file whole or not at all; mode 0600.
+Result<void> write_recording(const std::string& path, const Recording& recording);
+
+// How a replay finds its answers. request: by the request's hash; asked several times, in the
+// recorded order. order: the next answer to the same role, whatever was asked; what a recording is
+// carried over with to prompts that have changed since (scripts/update_replays).
+enum class Match { request, order };
+
+// Answers from the recording and reaches no network. A request that it lacks, or holds fewer times
+// than it is asked, is `unavailable`, and says where it departs from the nearest one that was
+// recorded: a replay never makes an answer up. `name` is for messages.
+std::unique_ptr<Endpoint> make_recorded_endpoint(Recording recording, std::string name,
+                                                 Match match = Match::request);
 
 }  // namespace mtmc::llm
