@@ -12,6 +12,7 @@
 #include "cli/export_kernel.hpp"
 #include "coder/export_cu.hpp"
 #include "device/device.hpp"
+#include "search/trajectories.hpp"
 #include "store/candidates.hpp"
 #include "store/queries.hpp"
 #include "store/runs.hpp"
@@ -86,12 +87,42 @@ struct Options {
   std::string id, as = "cu", out = ".", device;
 };
 
+// A run's trajectories or recording; the file's path, or empty where it went to standard output.
+Result<std::string> export_words(store::Store& store, const std::string& run_id, const Options& options) {
+  const bool recording = options.as == "recording";
+  const std::string path = (fs::path(options.out) / fmt::format("{}.{}.jsonl", run_id.substr(0, 12), options.as)).string();
+  if (recording) {
+    if (options.out == "-") return bad_input("a recording goes into a file: name a folder with --out");
+    auto made = search::recording_of(store, run_id);
+    if (!made) return tl::unexpected<Error>(made.error());
+    if (auto ok = make_folder(options.out); !ok) return tl::unexpected<Error>(ok.error());
+    if (auto ok = llm::write_recording(path, *made); !ok) return tl::unexpected<Error>(ok.error());
+    return path;
+  }
+  auto text = search::trajectories_of(store, run_id);
+  if (!text) return tl::unexpected<Error>(text.error());
+  if (options.out == "-") {
+    fmt::print("{}", *text);
+    return std::string();
+  }
+  if (auto ok = make_folder(options.out); !ok) return tl::unexpected<Error>(ok.error());
+  if (auto ok = write_file(path, *text); !ok) return tl::unexpected<Error>(ok.error());
+  return path;
+}
+
 Result<int> export_command(const Options& options) {
   auto store = open_store(options.common, store::OpenMode::read_only);
   if (!store) return tl::unexpected<Error>(store.error());
   auto found = store::Queries(*store).find(options.id);
   if (!found) return tl::unexpected<Error>(found.error());
   std::vector<std::string> files;
+  if (options.as != "cu") {
+    if (found->kind != store::IdKind::run) return bad_input(fmt::format("{} is no run: only runs have {}", options.id, options.as));
+    auto written = export_words(*store, found->id, options);
+    if (!written) return tl::unexpected<Error>(written.error());
+    if (!written->empty()) fmt::print("{}\n", *written);
+    return 0;
+  }
   if (found->kind == store::IdKind::run) {
     auto written = export_run(*store, found->id, options.out);
     if (!written) return tl::unexpected<Error>(written.error());
@@ -138,10 +169,10 @@ Result<std::vector<std::string>> export_run(store::Store& store, const std::stri
 
 void add_export(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("export", "write a kernel of the database as one standalone .cu");
+  CLI::App* command = app.add_subcommand("export", "write a kernel of the database as one standalone .cu, or a run's steps or conversation");
   command->add_option("id", options->id, "a run or candidate, or the first six or more digits of it")->required();
-  command->add_option("--as", options->as, "form")->check(CLI::IsMember({"cu"}))->capture_default_str();
-  command->add_option("--out", options->out, "folder, or - for standard output (candidates only)")->capture_default_str();
+  command->add_option("--as", options->as, "form")->check(CLI::IsMember({"cu", "trajectories", "recording"}))->capture_default_str();
+  command->add_option("--out", options->out, "folder, or - for standard output (candidates and trajectories)")->capture_default_str();
   command->add_option("--device", options->device, "device whose facts the recipe is resolved with (candidates only)");
   command->add_option("--db", options->common.db, "database file");
   command->callback([&chosen, options] { chosen = [options] { return export_command(*options); }; });

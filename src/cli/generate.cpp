@@ -1,4 +1,4 @@
-// mtmc generate-operator: one line in, one proven kernel out.
+// mtmc generate-operator: one line in, one proven kernel out. Plain language becomes a line first.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -14,7 +14,11 @@
 #include "cli/endpoint_options.hpp"
 #include "cli/export_kernel.hpp"
 #include "device/device.hpp"
+#include "llm/recording.hpp"
+#include "planner/translate.hpp"
 #include "search/run.hpp"
+#include "search/stored_endpoint.hpp"
+#include "search/trajectories.hpp"
 #include "report/run_report.hpp"
 
 namespace mtmc::cli {
@@ -41,27 +45,71 @@ Result<op::Operator> read_operator(std::string text) {
   return op::parse_operator(text);
 }
 
+// The line that a model makes of plain language; shown, and stored with what was asked.
+Result<op::Operator> translated(const Options& options, store::Store& store) {
+  std::string model;
+  auto endpoint = open_any_endpoint(options.endpoint, model);
+  if (!endpoint) return tl::unexpected<Error>(endpoint.error());
+  if (!*endpoint)
+    return unavailable("this is no operator line, and there is no endpoint to translate plain language: say --endpoint URL --model NAME, or write a line such as  " +
+                       planner::operator_syntax().substr(0, planner::operator_syntax().find('\n')));
+  auto prices = llm::PriceTable::load(options.endpoint.prices);
+  if (!prices) return tl::unexpected<Error>(prices.error());
+  search::Meter meter;
+  auto conversation = search::Conversation::open(store, "", !options.fresh, *prices, meter);
+  if (!conversation) return tl::unexpected<Error>(conversation.error());
+  search::StoredEndpoint stored(*conversation, **endpoint);
+  planner::TranslatorSettings settings;
+  settings.model = model;
+  settings.seed = static_cast<std::int64_t>(options.settings.seed);
+  auto translation = planner::translate(stored, settings, options.line);
+  if (!translation) return tl::unexpected<Error>(translation.error());
+  if (auto ok = store::Exchanges(store).put_translation({options.line, translation->line, translation->model, 0}); !ok)
+    return tl::unexpected<Error>(ok.error());
+  fmt::print(stderr, "mtmc: understood  {}\n", translation->line);
+  return std::move(translation->op);
+}
+
+// Ctrl-C and failures included: what was said is in the store, and goes into the recording from there.
+Result<void> record(const Options& options, store::Store& store, const std::string& run_id) {
+  if (options.endpoint.record.empty() || run_id.empty()) return {};
+  auto recording = search::recording_of(store, run_id);
+  if (!recording) return tl::unexpected<Error>(recording.error());
+  return llm::write_recording(options.endpoint.record, *recording);
+}
+
 Result<int> generate(const Options& options) {
-  auto op = read_operator(options.line);
-  if (!op) return tl::unexpected<Error>(op.error());
+  const bool plain = planner::is_plain_language(options.line);
+  Result<op::Operator> op = bad_input("");
+  if (!plain) {
+    op = read_operator(options.line);
+    if (!op) return tl::unexpected<Error>(op.error());
+  }
   auto device = device::find_device(options.device);
   if (!device) return tl::unexpected<Error>(device.error());
   search::Settings settings = options.settings;
   settings.device = device->name;
-  auto endpoint = open_endpoint(options.endpoint, settings.planner == "llm" || settings.coder == "llm");
-  if (!endpoint) return tl::unexpected<Error>(endpoint.error());
-  if (*endpoint) settings.model = options.endpoint.model;
+  auto models = open_models(options.endpoint, settings);
+  if (!models) return tl::unexpected<Error>(models.error());
   auto store = open_store(options.common, store::OpenMode::create);
   if (!store) return tl::unexpected<Error>(store.error());
+  if (plain) {
+    op = translated(options, *store);
+    if (!op) return tl::unexpected<Error>(op.error());
+  }
 
   search::Surroundings around;
   around.tool = tool_path();
   around.cache_directory = cache_directory();
   around.tool_version = kToolVersion;
-  around.endpoint = endpoint->get();
+  models->put_into(around);
+  std::string run_id;
+  around.began = [&run_id](const std::string& id) { run_id = id; };
   around.fresh = options.fresh;
   if (!options.quiet) around.progress = [](const std::string& line) { fmt::print(stderr, "mtmc: {}\n", line); };
   auto report = search::run_operator(*op, settings, *store, around);
+  auto recorded = record(options, *store, run_id);
+  if (report && !recorded) return tl::unexpected<Error>(recorded.error());
   if (!report) return tl::unexpected<Error>(report.error());
 
   const bool correct = report->verdict.outcome == harness::Outcome::correct;
@@ -97,7 +145,7 @@ Result<int> generate(const Options& options) {
 void add_generate(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("generate-operator", "generate, prove and tune a CUDA kernel for one operator");
-  command->add_option("operator", options->line, "the operator's line, its JSON form, or - for standard input")->required();
+  command->add_option("operator", options->line, "the operator's line, its JSON form, - for standard input, or plain language where there is an endpoint")->required();
   command->add_option("--device", options->device, "device to generate for (mtmc devices lists them)");
   command->add_option("--db", options->common.db, "database file");
   command->add_flag("--json", options->common.json, "print one JSON object on stdout");
@@ -107,11 +155,9 @@ void add_generate(CLI::App& app, Action& chosen) {
   command->add_flag("--no-export", options->no_export, "write no .cu");
   auto& s = options->settings;
   command->add_option("--seed", s.seed, "seed of inputs, samples and search")->capture_default_str();
-  command->add_option("--planner", s.planner, "policy or llm")->check(CLI::IsMember({"policy", "llm"}))->capture_default_str();
-  command->add_option("--coder", s.coder, "template or llm")->check(CLI::IsMember({"template", "llm"}))->capture_default_str();
   command->add_option("--max-steps", s.max_steps, "steps of each region that may reach the compiler")->check(CLI::Range(0, 1000))->capture_default_str();
   command->add_option("--tune", s.tune_evaluations, "configurations that the tuner may try; 0: none")->check(CLI::Range(0, 10000))->capture_default_str();
-  add_endpoint_options(*command, options->endpoint);
+  add_endpoint_options(*command, options->endpoint, s);
   command->callback([&chosen, options] { chosen = [options] { return generate(*options); }; });
 }
 

@@ -40,6 +40,8 @@ class Coder {
   virtual Result<Answer> start(const Task& task) = 0;
   // Steps that this coder can carry out on the candidate, each with its options filled in.
   virtual std::vector<kernel::Step> admissible(const Task& task, const kernel::Candidate& candidate) = 0;
+  // Whether fix_* steps on a candidate that is wrong are worth asking for.
+  virtual bool can_repair() const { return false; }
   virtual Result<Answer> apply(const Task& task, const kernel::Candidate& candidate, const kernel::Step& step,
                                const Feedback* feedback) = 0;
 };

@@ -8,6 +8,7 @@
 
 #include "base/check.hpp"
 #include "coder/llm_answer.hpp"
+#include "llm/answer.hpp"
 #include "llm/prompt.hpp"
 #include "llm/render.hpp"
 
@@ -69,10 +70,29 @@ std::string feedback_text(const Step& step, const Feedback* feedback) {
   return "# What went wrong\n" + llm::fence("text", feedback->text, 8000);
 }
 
+// The template's step that an answer asks for, "TEMPLATE: tile g0" on its first line; null, with a
+// reason, where it asks for one that is not offered, and without where it asks for none.
+const Step* template_step(const std::string& answer, const std::vector<Step>& templates,
+                          std::string& why_not) {
+  const std::string mark = "TEMPLATE:";
+  const std::size_t first = answer.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos || answer.compare(first, mark.size(), mark) != 0) return nullptr;
+  const std::size_t end = std::min(answer.find('\n', first), answer.size());
+  std::string key = answer.substr(first + mark.size(), end - first - mark.size());
+  while (!key.empty() && (key.front() == ' ' || key.front() == '`')) key.erase(0, 1);
+  while (!key.empty() && (key.back() == ' ' || key.back() == '`' || key.back() == '\r'))
+    key.pop_back();
+  for (const auto& t : templates)
+    if (t.key() == key) return &t;
+  why_not = "no template is offered for '" + llm::one_line(key, 80) + "'";
+  return nullptr;
+}
+
 }  // namespace
 
 std::vector<llm::Message> coder_prompt(const Task& task, const Candidate& candidate,
                                        const Step& step, const Feedback* feedback,
+                                       const std::vector<Step>& templates,
                                        std::size_t max_source_bytes) {
   const std::string_view page = llm::prompt_page("coder.md");
   const std::string_view border = "\n---user---\n";
@@ -82,6 +102,10 @@ std::vector<llm::Message> coder_prompt(const Task& task, const Candidate& candid
   std::string what =
       "Groups:\n" + llm::render_schedule(candidate) + "\n`" + llm::one_line(step.key()) + "`\n";
   if (!step.hint.empty()) what += "Hint of the planner:\n" + llm::fence("text", step.hint, 1000);
+  if (!templates.empty()) {
+    what += "Templates that can write this step (answer form 3):\n";
+    for (const auto& t : templates) what += "- `" + llm::one_line(t.key()) + "`\n";
+  }
   const std::string user =
       llm::fill(page.substr(at + border.size()),
                 {{"region", llm::fence("text", task.region.text, 8000)},
@@ -129,16 +153,34 @@ Result<Answer> LlmCoder::apply(const Task& task, const Candidate& candidate, con
     return Refusal{fmt::format("{} is nothing to write", kernel::name_of(step.action))};
   if (step.action == Action::precision && task.region.op.precision == op::Precision::exact)
     return Refusal{"the operator states no precision mode: it stays exact"};
+  // A repair's step is of text; the others may be left to a template.
+  std::vector<Step> templates;
+  if (!is_fix(step.action) && candidate.schedule)
+    for (auto& t : base_.admissible(task, candidate))
+      if (t.action == step.action) templates.push_back(std::move(t));
   llm::Request request;
+  request.role = "coder";
   request.model = settings_.model;
-  request.messages = coder_prompt(task, candidate, step, feedback, settings_.max_source_bytes);
+  request.messages = coder_prompt(task, candidate, step, feedback, templates, settings_.max_source_bytes);
   request.temperature = settings_.temperature;
   request.max_tokens = settings_.max_tokens;
   request.seed = settings_.seed;
   for (int attempt = 0;; ++attempt) {
     auto exchange = endpoint_.complete(request);
     if (!exchange) return tl::unexpected<Error>(exchange.error().with("coder"));
-    ReadAnswer read = read_answer(exchange->answer, task, candidate, step);
+    ReadAnswer read;
+    if (!exchange->problem.empty()) {
+      read.reason = exchange->problem;
+    } else {
+      const std::string answer(llm::without_thinking(exchange->answer));
+      if (const auto chosen = template_step(answer, templates, read.reason)) {
+        auto written = base_.apply(task, candidate, *chosen, nullptr);
+        if (!written || std::holds_alternative<Candidate>(*written)) return written;
+        read.reason = std::get<Refusal>(*written).reason;
+      } else if (read.reason.empty()) {
+        read = read_answer(answer, task, candidate, step);
+      }
+    }
     if (read.candidate) {
       read.candidate->written_by = llm::one_line(exchange->model, 200);
       return std::move(*read.candidate);
@@ -146,10 +188,12 @@ Result<Answer> LlmCoder::apply(const Task& task, const Candidate& candidate, con
     if (exchange->finish_reason == "length")
       read.reason += " (the answer was cut off: answer in fewer lines)";
     if (read.declined || attempt >= settings_.corrections) return Refusal{read.reason};
-    request.messages.push_back({"assistant", llm::clean(exchange->answer, 16'000)});
+    request.messages.push_back({"assistant", exchange->answer.empty()
+                                                 ? "(nothing)"
+                                                 : llm::clean(exchange->answer, 16'000)});
     request.messages.push_back({"user", "That answer cannot be used:\n" +
                                             llm::fence("text", read.reason, 2000) +
-                                            "Answer again, whole, in one of the two forms."});
+                                            "Answer again, whole, in one of the forms."});
   }
 }
 

@@ -21,9 +21,10 @@ struct LlmCoderSettings {
   std::size_t max_source_bytes = 64'000;  // of the candidate's sources in the prompt
 };
 
-// A run always begins correct: start() is the given coder's. An answer that cannot be used
-// (coder/llm_answer.hpp), after the corrections, is a Refusal with the last reason; an endpoint's
-// failure is an Error. Results have no schedule. Thread safe where endpoint and base are, which
+// A run always begins correct: start() is the given coder's. An answer may leave the writing to the
+// base coder ("TEMPLATE: tile g0", one of its steps of the same action): then the result keeps its
+// schedule. Other results have none. An answer that cannot be used (coder/llm_answer.hpp), after the
+// corrections, is a Refusal with the last reason; an endpoint's failure is an Error. Thread safe where endpoint and base are, which
 // must both outlive it.
 class LlmCoder final : public Coder {
  public:
@@ -35,6 +36,7 @@ class LlmCoder final : public Coder {
   // ("pipeline softmax_kernel"; fuse on neighbours, "a+b"). Repairs are the search's to add.
   std::vector<kernel::Step> admissible(const Task& task,
                                        const kernel::Candidate& candidate) override;
+  bool can_repair() const override { return true; }
   Result<Answer> apply(const Task& task, const kernel::Candidate& candidate,
                        const kernel::Step& step, const Feedback* feedback) override;
 
@@ -45,9 +47,11 @@ class LlmCoder final : public Coder {
 };
 
 // The prompt for a step; public because it is worth looking at. `feedback` stands in it for fix_*
-// steps only.
+// steps only;
+// `templates`: steps of this action that the base coder can carry out.
 std::vector<llm::Message> coder_prompt(const Task& task, const kernel::Candidate& candidate,
                                        const kernel::Step& step, const Feedback* feedback,
+                                       const std::vector<kernel::Step>& templates,
                                        std::size_t max_source_bytes);
 
 }  // namespace mtmc::coder

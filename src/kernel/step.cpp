@@ -9,7 +9,7 @@ namespace mtmc::kernel {
 namespace {
 constexpr const char* kActions[] = {"start",     "fuse",    "tile",       "reorder",   "vectorize", "stage",
                                     "pipeline",  "tensorize", "swizzle",  "split",     "persist",   "specialize",
-                                    "precision", "library", "fix_compile", "fix_launch", "fix_numeric", "stop"};
+                                    "precision", "library", "fix_compile", "fix_launch", "fix_numeric", "stop", "rewrite"};
 }
 
 std::string_view name_of(Action action) { return kActions[static_cast<int>(action)]; }
@@ -38,7 +38,7 @@ std::string Step::key() const {
 
 nlohmann::json to_json(const Step& step) {
   return {{"action", std::string(name_of(step.action))}, {"part", step.part}, {"options", step.options},
-          {"hint", step.hint}, {"expected_gain", step.expected_gain}};
+          {"hint", step.hint}, {"expected_gain", step.expected_gain}, {"risk", step.risk}};
 }
 
 Result<Step> step_from_json(const nlohmann::json& form) {
@@ -56,6 +56,7 @@ Result<Step> step_from_json(const nlohmann::json& form) {
   }
   if (!r.member(form, "hint").is_null()) step.hint = r.text(form, "hint", 2000);
   step.expected_gain = r.number(form, "expected_gain", 1);
+  step.risk = r.number(form, "risk", 0);
   if (r.member(form, "action").is_null()) r.fail("action", "an action");
   if (r.error()) return tl::unexpected<Error>(*r.error());
   return step;

@@ -17,6 +17,7 @@ enum class Action {
   start,  // not a step: the naive beginning of a tree
   fuse, tile, reorder, vectorize, stage, pipeline, tensorize, swizzle, split, persist, specialize, precision, library,
   fix_compile, fix_launch, fix_numeric, stop,
+  rewrite,  // the whole kernel anew: what a model is asked for at once, without a plan
 };
 std::string_view name_of(Action action);
 std::optional<Action> action_named(std::string_view name);
@@ -30,6 +31,7 @@ struct Step {
   std::map<std::string, std::int64_t> options;
   std::string hint;           // for a model's eyes
   double expected_gain = 1;   // ratio of times, above 1 is faster; a prior, not a promise
+  double risk = 0;            // 0 to 1: how likely it comes to nothing
 
   std::string key() const;  // "split g0 ways=4": equal keys are the same step
 };

@@ -19,19 +19,6 @@ struct LlmPlannerSettings {
   std::size_t max_source_bytes = 24'000;
 };
 
-// A step that the model proposed and that was not taken.
-struct RefusedStep {
-  std::string what;  // its key, or the beginning of what stood in its place; one line
-  std::string why;
-};
-
-// What one call of `propose` heard, besides the steps that it returned.
-struct PlannerNotes {
-  std::vector<RefusedStep> refused;
-  int exchanges = 0;
-  std::string stop_reason;  // why there are no steps; empty where there are
-};
-
 // Only steps of state.admissible (by key) and `stop` are taken; everything else is refused with a
 // reason. An answer without one step that can be taken is corrected once, with the reasons; after
 // that the proposal is empty, which means stop, and notes() say why. An endpoint's failure is an
@@ -41,8 +28,7 @@ class LlmPlanner final : public Planner {
   LlmPlanner(llm::Endpoint& endpoint, LlmPlannerSettings settings);
   std::string name() const override;
   Result<std::vector<kernel::Step>> propose(const State& state, int count) override;
-  // Of the last call of propose.
-  const PlannerNotes& notes() const { return notes_; }
+  const PlannerNotes& notes() const override { return notes_; }
 
  private:
   llm::Endpoint& endpoint_;

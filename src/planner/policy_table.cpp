@@ -99,6 +99,11 @@ constexpr PolicyRow kTable[] = {
     {stop, issue, 1.0, "what stands is kept"},
     {stop, shared, 1.0, "what stands is kept"},
     {stop, dram, 1.0, "what stands is kept"},
+
+    {rewrite, launch, 1.0, "begins anew, and may end anywhere"},
+    {rewrite, issue, 1.0, "begins anew, and may end anywhere"},
+    {rewrite, shared, 1.0, "begins anew, and may end anywhere"},
+    {rewrite, dram, 1.0, "begins anew, and may end anywhere"},
 };
 
 }  // namespace

@@ -40,13 +40,17 @@ bool options_equal(const json& options, const std::map<std::string, std::int64_t
 
 // The admissible step that an entry means, by its key or by action, part and options; options may
 // be left out where only one admissible step fits.
-const Step* find_step(const json& entry, const std::vector<Step>& admissible, std::string& why) {
+const Step* find_step(const json& entry, const State& state, std::string& why) {
+  const std::vector<Step>& admissible = state.admissible;
   const std::string key = text_of(entry, "key");
   for (const Step& step : admissible)
     if (!key.empty() && step.key() == key) return &step;
   const std::string word = text_of(entry, "action");
   if (word.empty()) {
     why = key.empty() ? "has neither key nor action" : "is not on the admissible list";
+    for (const Tried& tried : state.here)
+      if (!key.empty() && tried.step.key() == key)
+        why = "was tried from here already: " + llm::one_line(tried.outcome, 40);
     return nullptr;
   }
   const auto action = kernel::action_named(word);
@@ -80,7 +84,7 @@ std::string name_for(const json& entry) {
 std::vector<Step> read_steps(const std::string& answer, const State& state, int count,
                              std::vector<RefusedStep>& refused) {
   std::vector<Step> steps;
-  const auto form = llm::first_json_object(answer);
+  const auto form = llm::first_json_object(llm::without_thinking(answer));
   if (!form) {
     refused.push_back({"answer", form.error().message});
     return steps;
@@ -108,7 +112,7 @@ std::vector<Step> read_steps(const std::string& answer, const State& state, int 
       step.action = Action::stop;
     } else {
       std::string why;
-      const Step* found = find_step(entry, state.admissible, why);
+      const Step* found = find_step(entry, state, why);
       if (!found) {
         refused.push_back({name_for(entry), why});
         continue;
@@ -123,6 +127,9 @@ std::vector<Step> read_steps(const std::string& answer, const State& state, int 
       const double value = gain->get<double>();
       if (std::isfinite(value)) step.expected_gain = std::clamp(value, 0.1, 100.0);
     }
+    if (auto risk = entry.find("risk"); risk != entry.end() && risk->is_number())
+      if (const double value = risk->get<double>(); std::isfinite(value))
+        step.risk = std::clamp(value, 0.0, 1.0);
     if (const std::string hint = text_of(entry, "hint"); !hint.empty())
       step.hint = llm::clean(hint, kMaxHintBytes);
     steps.push_back(std::move(step));

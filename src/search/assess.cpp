@@ -1,6 +1,7 @@
 #include "search/assess.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 
 #include <fmt/format.h>
@@ -11,6 +12,7 @@
 #include "compiler/request.hpp"
 #include "device/cuda/probe.hpp"
 #include "emulator/cost_model.hpp"
+#include "search/feedback.hpp"
 #include "store/candidates.hpp"
 #include "store/ceilings.hpp"
 #include "store/evidence.hpp"
@@ -47,12 +49,16 @@ std::string diagnostics_text(const compiler::CompileFailure& failure) {
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-std::string feedback(const Evaluation& evaluation) {
-  std::string text = evaluation.verdict.message + "\n";
-  for (const auto& m : evaluation.verdict.first)
-    text += fmt::format("{}[{}]: got {:.9g}, expected {:.9g}, tolerance {:.3g}\n", m.output, m.index, m.got, m.expected, m.tolerance);
-  return text.substr(0, kMaxFeedback);
-}
+// Adds the seconds of a scope to a sum.
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& sum) : sum_(sum) {}
+  ~Stopwatch() { sum_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  double& sum_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
 
 // A stored time still stands: same driver, same protocol, whatever way this candidate had to be submitted.
 bool is_current(const harness::Timing& timing, const harness::TimingProtocol& protocol) {
@@ -80,6 +86,12 @@ struct Assessor::Impl {
   std::string tool, cache_directory, architecture;
   std::unique_ptr<compiler::Compiler> compiler;
   std::optional<harness::Evaluator> evaluator;
+  double compile_s = 0, device_s = 0;
+
+  Result<Evaluation> evaluate(harness::Evaluator& with, const harness::JudgeRequest& judge) {
+    const Stopwatch watch(device_s);
+    return with.evaluate(judge);
+  }
 
   Result<compiler::Compiler*> ready_compiler() {
     if (!compiler) {
@@ -199,7 +211,10 @@ struct Assessor::Impl {
   Result<std::variant<compiler::Binary, Evaluation>> compile(const compiler::CompileRequest& request, const std::string& hash, std::string& log) {
     auto ready = ready_compiler();
     if (!ready) return tl::unexpected<Error>(ready.error());
-    auto outcome = (*ready)->compile(request);
+    auto outcome = [&] {
+      const Stopwatch watch(compile_s);
+      return (*ready)->compile(request);
+    }();
     store::CompileRecord record;
     record.binary_hash = hash;
     record.architecture = architecture;
@@ -240,7 +255,7 @@ struct Assessor::Impl {
 };
 
 Assessor::Assessor(store::Store& store, Settings settings, std::string tool, std::string cache_directory, std::string architecture)
-    : impl_(new Impl{store, std::move(settings), std::move(tool), std::move(cache_directory), std::move(architecture), nullptr, {}}) {}
+    : impl_(new Impl{store, std::move(settings), std::move(tool), std::move(cache_directory), std::move(architecture), nullptr, {}, 0, 0}) {}
 Assessor::~Assessor() = default;
 
 Result<Assessment> Assessor::assess(const kernel::Region& region, const kernel::Candidate& candidate, const Origin& origin) {
@@ -271,10 +286,10 @@ Result<Assessment> Assessor::assess(const kernel::Region& region, const kernel::
     if (!evaluator) return tl::unexpected<Error>(evaluator.error());
     harness::JudgeRequest judge = m.judge_request(region.op);
     judge.units.push_back({candidate, std::move(std::get<compiler::Binary>(*compiled)), {}, {}, {}, {}});
-    auto evaluation = (*evaluator)->evaluate(judge);
+    auto evaluation = m.evaluate(**evaluator, judge);
     if (!evaluation) return tl::unexpected<Error>(evaluation.error());
     a.evaluation = std::move(*evaluation);
-    if (!a.correct()) a.feedback = feedback(a.evaluation);
+    if (!a.correct()) a.feedback = feedback_text(a.evaluation, region.op, m.settings.limits, kMaxFeedback);
   }
   if (auto ok = m.remember(key, hash, a); !ok) return tl::unexpected<Error>(ok.error());
   return a;
@@ -300,11 +315,11 @@ Result<Assessment> Assessor::assess_program(const kernel::Program& program, cons
   }
   auto evaluator = m.ready_evaluator();
   if (!evaluator) return tl::unexpected<Error>(evaluator.error());
-  auto evaluation = (*evaluator)->evaluate(judge);
+  auto evaluation = m.evaluate(**evaluator, judge);
   if (!evaluation) return tl::unexpected<Error>(evaluation.error());
   Assessment a;
   a.evaluation = std::move(*evaluation);
-  a.feedback = feedback(a.evaluation);
+  a.feedback = feedback_text(a.evaluation, program.op, m.settings.limits, kMaxFeedback);
   return a;
 }
 
@@ -358,6 +373,8 @@ Result<std::optional<store::CeilingsRecord>> Assessor::ceilings() {
 }
 
 std::uint64_t Assessor::compiles() const { return impl_->compiler ? impl_->compiler->compiles() : 0; }
+double Assessor::compile_s() const { return impl_->compile_s; }
+double Assessor::device_s() const { return impl_->device_s; }
 std::uint64_t Assessor::evaluations() const { return impl_->evaluator ? impl_->evaluator->evaluations() : 0; }
 
 }  // namespace mtmc::search

@@ -52,6 +52,7 @@ class Assessor {
   Result<std::optional<store::CeilingsRecord>> ceilings();
 
   std::uint64_t compiles() const;     // real NVRTC runs
+  double compile_s() const, device_s() const;  // seconds spent compiling, and running candidates
   std::uint64_t evaluations() const;  // judgements that were made, not remembered
 
  private:

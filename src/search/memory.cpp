@@ -1,15 +1,18 @@
 #include "search/memory.hpp"
 
-#include <cmath>
-
 #include <nlohmann/json.hpp>
 
+#include "search/reward.hpp"
 #include "store/keys.hpp"
 #include "store/tree.hpp"
 
 namespace mtmc::search {
 
 StoredStep stored(const kernel::Step& step) { return {step.key(), kernel::to_json(step).dump()}; }
+
+StoredStep stored_refusal(const std::string& what) {
+  return {"not taken: " + what, nlohmann::json{{"action", what.substr(0, what.find(' '))}, {"part", "not taken"}}.dump()};
+}
 
 StoredStep stored_tuning(const std::string& part) { return {"tune", nlohmann::json{{"action", "tune"}, {"part", part}}.dump()}; }
 
@@ -33,7 +36,7 @@ Result<std::string> remember_node(SearchTools& tools, const kernel::Region& regi
 }
 
 Result<void> remember_transition(SearchTools& tools, const std::string& node, const kernel::Step& step, const planner::State& state,
-                                 const coder::Task& task, double gain) {
+                                 const coder::Task& task, harness::Outcome outcome, double gain) {
   store::TransitionRecord transition;
   transition.run_id = tools.run_id;
   transition.node_id = node;
@@ -44,9 +47,13 @@ Result<void> remember_transition(SearchTools& tools, const std::string& node, co
   transition.bottleneck = std::string(planner::name_of(state.bottleneck));
   nlohmann::json admissible = nlohmann::json::array();
   for (const auto& s : state.admissible) admissible.push_back(s.key());
-  transition.state_json = nlohmann::json{{"time_ns", state.time_ns}, {"bound_ns", state.bound_ns}, {"admissible", admissible}}.dump();
+  nlohmann::json path = nlohmann::json::array();
+  for (const auto& t : state.path) path.push_back({{"step", t.step.key()}, {"outcome", t.outcome}, {"gain", t.gain}});
+  transition.state_json = nlohmann::json{{"time_ns", state.time_ns}, {"bound_ns", state.bound_ns}, {"admissible", admissible}, {"path", path}}.dump();
   transition.expected_gain = step.expected_gain;
-  transition.reward = gain > 0 ? std::log(gain) : 0;
+  transition.risk = step.risk;
+  transition.reward = log_reward(gain);
+  transition.staged_reward = staged_reward(outcome, gain);
   return store::Tree(tools.store).put_transition(transition);
 }
 

@@ -12,6 +12,8 @@ struct StoredStep {
   std::string key, json;
 };
 StoredStep stored(const kernel::Step& step);
+// Of a proposal that was not taken; `what` is its key or what stood in its place.
+StoredStep stored_refusal(const std::string& what);
 StoredStep stored_tuning(const std::string& part);
 
 // Gives the node's id. An assessment without a candidate id is of a step for which no candidate was written.
@@ -19,6 +21,6 @@ Result<std::string> remember_node(SearchTools& tools, const kernel::Region& regi
                                   const Assessment& assessment, double gain);
 
 Result<void> remember_transition(SearchTools& tools, const std::string& node, const kernel::Step& step, const planner::State& state,
-                                 const coder::Task& task, double gain);
+                                 const coder::Task& task, harness::Outcome outcome, double gain);
 
 }  // namespace mtmc::search

@@ -8,6 +8,7 @@
 #include "device/counters.hpp"
 #include "kernel/bound.hpp"
 #include "search/memory.hpp"
+#include "search/niche.hpp"
 #include "search/promote.hpp"
 
 namespace mtmc::search {
@@ -23,8 +24,10 @@ struct Node {
   Candidate candidate;
   Assessment assessment;
   std::vector<planner::Tried> path;
-  std::set<std::string> tried;  // keys of steps
-  bool closed = false;          // the planner has nothing more to say here
+  std::string niche;
+  std::vector<planner::Tried> here;  // what was tried from it
+  std::set<std::string> tried;       // keys of those steps
+  bool closed = false;               // the planner has nothing more to say here
 };
 
 // Where the time of a measured candidate goes: what its counters say; without them between launches or in memory, which most
@@ -73,23 +76,45 @@ std::string profile_text(const harness::Evaluation& evaluation) {
   return text;
 }
 
-class RegionSearch {
- public:
-  RegionSearch(const kernel::Region& region, const op::Lowering& lowering, const kernel::DeviceFacts& device, const Settings& settings,
-               SearchTools& tools)
-      : task_{region, lowering, device}, settings_(settings), tools_(tools) {}
+// Whether a failed run of the outcome can be put right in the code.
+bool repairable(harness::Outcome outcome) {
+  using enum harness::Outcome;
+  return outcome != correct && outcome != unsupported && outcome != over_budget && outcome != refused;
+}
 
-  Result<RegionResult> run() {
-    auto bound = kernel::bound_ns(task_.region.op, task_.device);
-    if (!bound) return tl::unexpected<Error>(bound.error());
-    result_.bound_ns = *bound;
-    if (auto ok = begin(); !ok) return tl::unexpected<Error>(ok.error());
-    while (compiled_steps_ < settings_.max_steps) {
-      Node* node = next_open();
-      if (!node) break;
-      auto done = expand(*node);
-      if (!done) return tl::unexpected<Error>(done.error());
-    }
+Step repair_of(harness::Outcome outcome) {
+  using enum harness::Outcome;
+  Step fix;
+  fix.action = outcome == compile_error                          ? Action::fix_compile
+               : outcome == mismatch || outcome == non_finite ? Action::fix_numeric
+                                                               : Action::fix_launch;
+  return fix;
+}
+
+class BestFirst final : public RegionSearch {
+ public:
+  BestFirst(const kernel::Region& region, op::Lowering lowering, const kernel::DeviceFacts& device, const Settings& settings,
+            SearchTools& tools)
+      : lowering_(std::move(lowering)), task_{region, lowering_, device}, settings_(settings), tools_(tools),
+        symbols_(region.op.binding()), plans_with_model_(settings.planner == "llm") {
+    device.add_symbols(symbols_);
+  }
+
+  bool begun() const override { return !nodes_.empty(); }
+
+  bool open() const override { return stopped_.empty() && compiled_steps_ < settings_.max_steps && next_open() != nullptr; }
+
+  double headroom_ns() const override {
+    const Node* best = best_node();
+    return best ? std::max(0.0, best->assessment.time_ns() - result_.bound_ns) : 0;
+  }
+
+  Result<void> advance() override {
+    if (spent()) return {};
+    return expand(*next_open());
+  }
+
+  Result<RegionResult> finish() override {
     if (const Node* best = best_node()) {
       auto promoted = promote(task_, best->id, best->candidate, best->assessment, result_.bound_ns, settings_, tools_);
       if (!promoted) return tl::unexpected<Error>(promoted.error());
@@ -105,8 +130,10 @@ class RegionSearch {
     return std::move(result_);
   }
 
- private:
-  Result<void> begin() {
+  Result<void> begin() override {
+    auto bound = kernel::bound_ns(task_.region.op, task_.device);
+    if (!bound) return tl::unexpected<Error>(bound.error());
+    result_.bound_ns = *bound;
     auto answer = tools_.coder.start(task_);
     if (!answer) return tl::unexpected<Error>(answer.error());
     if (auto* refusal = std::get_if<coder::Refusal>(&*answer)) {
@@ -125,27 +152,47 @@ class RegionSearch {
     say(start, *assessment, 0);
     if (!assessment->correct()) return {};
     seen_.insert(assessment->candidate_id);
-    nodes_.push_back(std::make_unique<Node>(Node{*id, std::move(candidate), std::move(*assessment), {}, {}, false}));
+    add(*id, std::move(candidate), std::move(*assessment), {});
     return {};
   }
 
-  Node* best_node() {
+ private:
+  void add(const std::string& id, Candidate candidate, Assessment assessment, std::vector<planner::Tried> path) {
+    auto node = std::make_unique<Node>();
+    node->id = id;
+    node->niche = niche_of(candidate, symbols_);
+    node->candidate = std::move(candidate);
+    node->assessment = std::move(assessment);
+    node->path = std::move(path);
+    nodes_.push_back(std::move(node));
+  }
+
+  // Whether a cap of the budget is reached: then what stands is the result.
+  bool spent() {
+    if (!tools_.meter || !stopped_.empty()) return !stopped_.empty();
+    tools_.meter->set_times(tools_.assessor.compile_s(), tools_.assessor.device_s());
+    const auto why = tools_.meter->exhausted();
+    if (!why) return false;
+    stopped_ = *why;
+    if (tools_.progress) tools_.progress("stopped    " + stopped_);
+    return true;
+  }
+
+  Node* best_node() const {
     Node* best = nullptr;
     for (auto& n : nodes_)
       if (!best || n->assessment.time_ns() < best->assessment.time_ns()) best = n.get();
     return best;
   }
 
-  // The fastest open node among the fastest `beam`; none when the best is as good as it gets.
-  Node* next_open() {
+  // The fastest open node among the fastest `beam`, or of another kind; none when the best is as good as it gets.
+  Node* next_open() const {
     Node* best = best_node();
     if (!best || best->assessment.time_ns() <= settings_.close_enough * result_.bound_ns) return nullptr;
-    std::vector<Node*> order;
-    for (auto& n : nodes_) order.push_back(n.get());
-    std::stable_sort(order.begin(), order.end(), [](const Node* a, const Node* b) { return a->assessment.time_ns() < b->assessment.time_ns(); });
-    for (std::size_t i = 0; i < order.size() && i < static_cast<std::size_t>(settings_.beam); ++i)
-      if (!order[i]->closed) return order[i];
-    return nullptr;
+    std::vector<Standing> standings;
+    for (const auto& n : nodes_) standings.push_back({n->assessment.time_ns(), n->niche, !n->closed});
+    const auto order = worth_expanding(standings, settings_.beam, plans_with_model_ ? settings_.diverse : 0);
+    return order.empty() ? nullptr : nodes_[order.front()].get();
   }
 
   Result<void> expand(Node& node) {
@@ -158,6 +205,8 @@ class RegionSearch {
     state.bottleneck = bottleneck(node.assessment.evaluation);
     state.profile = profile_text(node.assessment.evaluation);
     state.path = node.path;
+    state.here = node.here;
+    state.priors = tools_.priors;
     for (auto& step : tools_.coder.admissible(task_, node.candidate))
       if (!node.tried.count(step.key())) state.admissible.push_back(std::move(step));
     if (state.admissible.empty()) {
@@ -167,65 +216,82 @@ class RegionSearch {
     auto steps = tools_.planner.propose(state, settings_.width);
     if (!steps) return tl::unexpected<Error>(steps.error());
     if (steps->empty() || steps->front().action == Action::stop) node.closed = true;
+    if (auto ok = note_refused(node, tools_.planner.notes()); !ok) return ok;
+    // What the planner expects decides the order; where it expects the same, its own order stands.
+    std::stable_sort(steps->begin(), steps->end(), [](const Step& a, const Step& b) {
+      return a.expected_gain * (1 - a.risk) > b.expected_gain * (1 - b.risk);
+    });
+    const double best_before = best_node()->assessment.time_ns();
     for (const auto& step : *steps) {
-      if (step.action == Action::stop || compiled_steps_ >= settings_.max_steps) break;
+      if (step.action == Action::stop) continue;
+      if (compiled_steps_ >= settings_.max_steps || spent()) break;
       node.tried.insert(step.key());
       if (auto ok = take(node, step, state); !ok) return ok;
+      // A model plans anew on what it has just learnt; the table's plan would be the same.
+      if (plans_with_model_ && best_node()->assessment.time_ns() < best_before) break;
     }
     return {};
   }
 
+  // What the planner said and may not do: shown and remembered with the reason, and never compiled.
+  Result<void> note_refused(const Node& node, const planner::PlannerNotes& notes) {
+    for (const auto& refused : notes.refused) {
+      Assessment none;
+      none.evaluation.verdict.message = refused.why;
+      if (tools_.progress) tools_.progress(fmt::format("{:<23} not taken: {}", refused.what, refused.why));
+      auto id = remember_node(tools_, task_.region, node.id, stored_refusal(refused.what), none, 0);
+      if (!id) return tl::unexpected<Error>(id.error());
+    }
+    return {};
+  }
+
+  // Writes the step, and repairs it at most `repairs` times; each attempt is a node below the one before.
   Result<void> take(Node& parent, const Step& step, const planner::State& state) {
-    auto answer = tools_.coder.apply(task_, parent.candidate, step, nullptr);
+    std::string above = parent.id, from = parent.assessment.candidate_id;
+    Step now = step;
+    auto answer = tools_.coder.apply(task_, parent.candidate, now, nullptr);
     for (int repair = 0;; ++repair) {
       if (!answer) return tl::unexpected<Error>(answer.error());
+      Assessment judged;
+      Candidate candidate;
       if (auto* refusal = std::get_if<coder::Refusal>(&*answer)) {
-        Assessment refused;
-        refused.evaluation.verdict.message = refusal->reason;
-        auto id = remember_node(tools_, task_.region, parent.id, stored(step), refused, 0);
-        return id ? Result<void>() : tl::unexpected<Error>(id.error());
+        judged.evaluation.verdict.message = refusal->reason;
+      } else {
+        candidate = std::get<Candidate>(std::move(*answer));
+        auto assessed = assess_ranked(candidate, {from, now.key()});
+        if (!assessed) return tl::unexpected<Error>(assessed.error());
+        judged = std::move(*assessed);
       }
-      auto candidate = std::get<Candidate>(std::move(*answer));
-      auto judged = assess_ranked(candidate, {parent.assessment.candidate_id, step.key()});
-      if (!judged) return tl::unexpected<Error>(judged.error());
-      if (!judged->correct() && repair < settings_.repairs) {
-        // Only a coder that lists repairs can do them; a template that is wrong is a bug, not a step.
-        const coder::Feedback feedback{judged->feedback};
-        Step fix;
-        fix.action = judged->evaluation.verdict.outcome == harness::Outcome::compile_error ? Action::fix_compile
-                     : judged->evaluation.verdict.outcome == harness::Outcome::mismatch ||
-                               judged->evaluation.verdict.outcome == harness::Outcome::non_finite
-                         ? Action::fix_numeric
-                         : Action::fix_launch;
-        auto fixed = tools_.coder.apply(task_, candidate, fix, &feedback);
-        if (!fixed) return tl::unexpected<Error>(fixed.error());
-        if (std::holds_alternative<Candidate>(*fixed)) {
-          answer = std::move(fixed);
-          continue;
-        }
+      const auto outcome = judged.evaluation.verdict.outcome;
+      const double gain = judged.correct() && judged.time_ns() > 0 ? parent.assessment.time_ns() / judged.time_ns() : 0;
+      say(now, judged, gain);
+      auto id = remember_node(tools_, task_.region, above, stored(now), judged, gain);
+      if (!id) return tl::unexpected<Error>(id.error());
+      if (auto ok = remember_transition(tools_, *id, now, state, task_, outcome, gain); !ok) return ok;
+      // A template that is wrong is a bug, not a step: only some coders can repair.
+      if (repairable(outcome) && tools_.coder.can_repair() && repair < settings_.repairs && compiled_steps_ < settings_.max_steps && !spent()) {
+        const coder::Feedback feedback{judged.feedback};
+        now = repair_of(outcome);
+        now.options["attempt"] = repair + 1;
+        above = *id;
+        from = judged.candidate_id;
+        answer = tools_.coder.apply(task_, candidate, now, &feedback);
+        continue;
       }
-      return adopt(parent, step, std::move(candidate), std::move(*judged), state);
+      const planner::Tried tried{step, std::string(name_of(outcome)), gain};
+      parent.here.push_back(tried);
+      if (!judged.correct() || !seen_.insert(judged.candidate_id).second) return {};
+      auto path = parent.path;
+      path.push_back(tried);
+      add(*id, std::move(candidate), std::move(judged), std::move(path));
+      return {};
     }
-  }
-
-  Result<void> adopt(Node& parent, const Step& step, Candidate candidate, Assessment judged, const planner::State& state) {
-    const double gain = judged.correct() && judged.time_ns() > 0 ? parent.assessment.time_ns() / judged.time_ns() : 0;
-    const auto& verdict = judged.evaluation.verdict;
-    say(step, judged, gain);
-    const bool known = !seen_.insert(judged.candidate_id).second;
-    auto id = remember_node(tools_, task_.region, parent.id, stored(step), judged, gain);
-    if (!id) return tl::unexpected<Error>(id.error());
-    if (auto ok = remember_transition(tools_, *id, step, state, task_, gain); !ok) return ok;
-    if (!judged.correct() || known) return {};
-    auto path = parent.path;
-    path.push_back({step, std::string(name_of(verdict.outcome)), gain});
-    nodes_.push_back(std::make_unique<Node>(Node{*id, std::move(candidate), std::move(judged), std::move(path), {}, false}));
-    return {};
   }
 
   // Scores the template's ranked configurations and leaves the best one in the candidate.
   Result<Assessment> assess_ranked(Candidate& candidate, const Origin& origin) {
     ++compiled_steps_;
+    if (tools_.meter) tools_.meter->add_step();
     auto best = tools_.assessor.assess(task_.region, candidate, origin);
     if (!best || !best->correct()) return best;
     Candidate winner = candidate;
@@ -252,9 +318,13 @@ class RegionSearch {
     tools_.progress(line);
   }
 
+  const op::Lowering lowering_;
   coder::Task task_;
   const Settings& settings_;
   SearchTools& tools_;
+  Symbols symbols_;  // the stated binding and device facts
+  const bool plans_with_model_;
+  std::string stopped_;  // by which cap
   RegionResult result_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::set<std::string> seen_;  // candidates, so that two ways to one kernel are one node
@@ -263,11 +333,21 @@ class RegionSearch {
 
 }  // namespace
 
-Result<RegionResult> search_region(const kernel::Region& region, const kernel::DeviceFacts& device, const Settings& settings,
-                                   SearchTools& tools) {
+Result<std::unique_ptr<RegionSearch>> RegionSearch::make(const kernel::Region& region, const kernel::DeviceFacts& device,
+                                                         const Settings& settings, SearchTools& tools) {
   auto lowering = op::lower(region.op);
   if (!lowering) return tl::unexpected<Error>(lowering.error());
-  return RegionSearch(region, *lowering, device, settings, tools).run();
+  return std::unique_ptr<RegionSearch>(new BestFirst(region, std::move(*lowering), device, settings, tools));
+}
+
+Result<RegionResult> search_region(const kernel::Region& region, const kernel::DeviceFacts& device, const Settings& settings,
+                                   SearchTools& tools) {
+  auto search = RegionSearch::make(region, device, settings, tools);
+  if (!search) return tl::unexpected<Error>(search.error());
+  if (auto ok = (*search)->begin(); !ok) return tl::unexpected<Error>(ok.error());
+  while ((*search)->open())
+    if (auto ok = (*search)->advance(); !ok) return tl::unexpected<Error>(ok.error());
+  return (*search)->finish();
 }
 
 }  // namespace mtmc::search

@@ -14,36 +14,48 @@
 #include "search/stored_endpoint.hpp"
 #include "store/candidates.hpp"
 #include "store/runs.hpp"
+#include "store/tree.hpp"
 
 namespace mtmc::search {
 
 namespace {
 
 struct Minds {  // who plans and who codes
-  std::unique_ptr<StoredEndpoint> endpoint;
+  std::unique_ptr<Conversation> conversation;
+  std::unique_ptr<StoredEndpoint> planner_endpoint, coder_endpoint;
   std::unique_ptr<coder::Coder> templates, model_coder;
   std::unique_ptr<planner::Planner> planner;
   coder::Coder& coder() { return model_coder ? *model_coder : *templates; }
 };
 
-Result<Minds> make_minds(const Settings& settings, store::Store& store, const Surroundings& around, const std::string& run_id) {
+Result<Minds> make_minds(const Settings& settings, store::Store& store, const Surroundings& around, const std::string& run_id, Meter& meter) {
+  static const llm::PriceTable no_prices;
   Minds minds;
   minds.templates = coder::make_template_coder();
-  minds.planner = planner::make_policy_planner();
+  minds.planner = settings.planner == "random"     ? planner::make_random_planner(settings.seed)
+                  : settings.planner == "one-shot" ? planner::make_one_shot_planner()
+                                                   : planner::make_policy_planner();
   if (settings.planner != "llm" && settings.coder != "llm") return minds;
-  if (!around.endpoint) return unavailable("no endpoint for the language model");
-  minds.endpoint = std::make_unique<StoredEndpoint>(*around.endpoint, store, run_id, !around.fresh);
+  auto conversation = Conversation::open(store, run_id, !around.fresh, around.prices ? *around.prices : no_prices, meter);
+  if (!conversation) return tl::unexpected<Error>(conversation.error());
+  minds.conversation = std::make_unique<Conversation>(std::move(*conversation));
   if (settings.planner == "llm") {
+    if (!around.planner_endpoint) return unavailable("no endpoint for the planner's language model");
+    minds.planner_endpoint = std::make_unique<StoredEndpoint>(*minds.conversation, *around.planner_endpoint);
     planner::LlmPlannerSettings s;
-    s.model = settings.model;
+    s.model = settings.planner_model;
+    s.temperature = settings.planner_temperature;
     s.seed = static_cast<std::int64_t>(settings.seed);
-    minds.planner = std::make_unique<planner::LlmPlanner>(*minds.endpoint, s);
+    minds.planner = std::make_unique<planner::LlmPlanner>(*minds.planner_endpoint, s);
   }
   if (settings.coder == "llm") {
+    if (!around.coder_endpoint) return unavailable("no endpoint for the coder's language model");
+    minds.coder_endpoint = std::make_unique<StoredEndpoint>(*minds.conversation, *around.coder_endpoint);
     coder::LlmCoderSettings s;
-    s.model = settings.model;
+    s.model = settings.coder_model;
+    s.temperature = settings.coder_temperature;
     s.seed = static_cast<std::int64_t>(settings.seed);
-    minds.model_coder = std::make_unique<coder::LlmCoder>(*minds.endpoint, *minds.templates, s);
+    minds.model_coder = std::make_unique<coder::LlmCoder>(*minds.coder_endpoint, *minds.templates, s);
   }
   return minds;
 }
@@ -70,6 +82,8 @@ class Run {
     if (!begun) return tl::unexpected<Error>(begun.error());
     report_.run_id = begun->run.id;
     report_.resumed = begun->resumed;
+    started_at_ms_ = begun->run.started_at_ms;
+    if (around_.began) around_.began(report_.run_id);
     if (begun->resumed && begun->run.state == store::RunState::finished && begun->run.result) {
       recall(*begun->run.result);
       return report_;
@@ -111,13 +125,18 @@ class Run {
     auto program = kernel::partition(op_);
     if (!program) return tl::unexpected<Error>(program.error());
     parts_ = program->parts.size();
-    auto minds = make_minds(settings_, store_, around_, report_.run_id);
+    Meter meter(settings_.caps, around_.sweep);
+    auto minds = make_minds(settings_, store_, around_, report_.run_id, meter);
     if (!minds) return tl::unexpected<Error>(minds.error());
+    auto priors = priors_told();
+    if (!priors) return tl::unexpected<Error>(priors.error());
     Assessor assessor(store_, settings_, around_.tool, around_.cache_directory, device_.facts.architecture);
-    SearchTools tools{*minds->planner, minds->coder(), assessor, store_, report_.run_id, around_.progress};
+    SearchTools tools{*minds->planner, minds->coder(), assessor, store_, report_.run_id, around_.progress, &meter, &*priors};
     const auto count = [&] {
       report_.compiles = assessor.compiles();
-      report_.llm_calls = minds->endpoint ? minds->endpoint->calls() : 0;
+      report_.llm_calls = minds->conversation ? minds->conversation->calls() : 0;
+      meter.set_times(assessor.compile_s(), assessor.device_s());
+      report_.spent = meter.spent();
     };
 
     auto ceilings = assessor.ceilings();
@@ -125,15 +144,41 @@ class Run {
     if (*ceilings)
       say(fmt::format("device     copies {:.0f} GB/s, fp32 {:.1f}, tf32 {:.1f}, bf16 {:.1f} TFLOP/s (measured once)", (*ceilings)->copy_bytes_per_s / 1e9,
                       (*ceilings)->fp32_flops / 1e12, (*ceilings)->tf32_flops / 1e12, (*ceilings)->bf16_flops / 1e12));
+    std::vector<std::unique_ptr<RegionSearch>> searches;
     std::vector<RegionResult> results;
     for (std::size_t r = 0; r < program->regions.size(); ++r) {
       uses_.push_back(std::count_if(program->parts.begin(), program->parts.end(), [&](const kernel::Part& p) { return p.region == static_cast<int>(r); }));
       if (program->regions.size() > 1)
         say(fmt::format("region {} of {}, used {} time(s): {}", r + 1, program->regions.size(), uses_.back(), program->regions[r].text));
-      auto result = search_region(program->regions[r], device_.facts, settings_, tools);
+      auto made = RegionSearch::make(program->regions[r], device_.facts, settings_, tools);
+      if (!made) return tl::unexpected<Error>(made.error());
+      searches.push_back(std::move(*made));
+      auto begun = searches.back()->begin();
+      count();
+      if (!begun) return begun;
+      if (!searches.back()->begun()) break;
+    }
+    // Where the bound says that most is left, times how often the region runs, the next step is taken.
+    for (;;) {
+      std::size_t most = searches.size();
+      double headroom = -1;
+      if (!searches.back()->begun()) break;
+      for (std::size_t r = 0; r < searches.size(); ++r) {
+        const double here = static_cast<double>(uses_[r]) * searches[r]->headroom_ns();
+        if (here > headroom && searches[r]->open()) most = r, headroom = here;
+      }
+      if (most == searches.size()) break;
+      auto advanced = searches[most]->advance();
+      count();
+      if (!advanced) return advanced;
+    }
+    // A beginning that is wrong comes last, and ends it.
+    for (std::size_t i = 0; i < searches.size(); ++i) {
+      const std::size_t r = searches.back()->begun() ? i : searches.size() - 1 - i;
+      auto result = searches[r]->finish();
       count();
       if (!result) return tl::unexpected<Error>(result.error());
-      regions_.push_back({program->regions[r].hash, uses_.back(), result->best ? result->chosen.candidate_id : ""});
+      regions_.push_back({program->regions[r].hash, uses_[r], result->best ? result->chosen.candidate_id : ""});
       results.push_back(std::move(*result));
       if (!results.back().best) {
         report_.verdict = results.back().start.evaluation.verdict;
@@ -160,6 +205,12 @@ class Run {
     return {};
   }
 
+  Result<std::vector<store::PriorRow>> priors_told() {
+    if (settings_.planner != "llm") return std::vector<store::PriorRow>{};
+    if (around_.priors) return *around_.priors;
+    return store::Tree(store_).priors(device_.facts.architecture, std::string(op::name_of(op_.values.front().dtype)), started_at_ms_);
+  }
+
   void sum_up(const std::vector<RegionResult>& results) {
     double start = 0, costliest = -1;
     for (std::size_t r = 0; r < results.size(); ++r) {
@@ -184,7 +235,7 @@ class Run {
     r.llm_calls = static_cast<std::int64_t>(report_.llm_calls);
     r.message = report_.message;
     const auto& v = report_.verdict;
-    r.details_json = nlohmann::json{{"cases", v.cases}, {"only_stated_case", v.only_stated}, {"compared", v.compared}, {"parts", parts_}}.dump();
+    r.details_json = nlohmann::json{{"cases", v.cases}, {"only_stated_case", v.only_stated}, {"compared", v.compared}, {"parts", parts_}, {"spent", to_json(report_.spent)}}.dump();
     r.regions = regions_;
     return r;
   }
@@ -195,6 +246,7 @@ class Run {
   const Surroundings& around_;
   device::Available device_;
   RunReport report_;
+  std::int64_t started_at_ms_ = 0;
   std::size_t parts_ = 0;           // of the program
   std::vector<std::int64_t> uses_;  // of each region
   std::vector<store::RunRegion> regions_;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "llm/endpoint.hpp"
+#include "llm/price.hpp"
 #include "search/region_search.hpp"
 
 namespace mtmc::search {
@@ -15,7 +16,14 @@ struct Surroundings {
   std::string tool;             // path of the mtmc executable, for workers
   std::string cache_directory;  // of binaries
   std::string tool_version;
-  llm::Endpoint* endpoint = nullptr;  // where planner or coder is "llm"
+  // Where planner or coder is "llm"; they may be the same.
+  llm::Endpoint* planner_endpoint = nullptr;
+  llm::Endpoint* coder_endpoint = nullptr;
+  const llm::PriceTable* prices = nullptr;  // null: what a model costs is not known
+  Meter* sweep = nullptr;                   // of the sweep that the run is a part of
+  // Told to the planner in place of the store's: a replay's.
+  std::optional<std::vector<store::PriorRow>> priors;
+  std::function<void(const std::string&)> began;  // with the run's id, before anything is done
   bool fresh = false;                 // start anew although an equal run is there
   Progress progress;
 };
@@ -28,6 +36,7 @@ struct RunReport {
   double bound_ns = 0;
   store::Times start, best;  // modelled or measured, as the device is
   std::uint64_t compiles = 0, llm_calls = 0;  // of this call
+  Spent spent;
   bool resumed = false;
   std::string message;  // why there is no correct candidate
 };

@@ -6,14 +6,17 @@
 #include <string>
 
 #include "harness/judge.hpp"
+#include "search/budget.hpp"
 
 namespace mtmc::search {
 
 struct Settings {
   std::string device;             // full name, as device::find_device gives it
-  std::string planner = "policy"; // "policy" or "llm"
+  std::string planner = "policy"; // "policy", "llm", or for comparison "random" or "one-shot"
   std::string coder = "template"; // "template" or "llm"
-  std::string model;              // asked of the endpoint; empty where none is used
+  // Asked of the endpoints; empty where none is used. Planning is hot, coding is cold.
+  std::string planner_model, coder_model;
+  double planner_temperature = 0.8, coder_temperature = 0.2;
   std::uint64_t seed = 1;
   int max_steps = 16;             // steps of each region that reach the compiler
   int width = 3;                  // steps asked of the planner at a time
@@ -22,6 +25,10 @@ struct Settings {
   int tune_evaluations = 8;       // of each region's best node; 0: no tuning
   int repairs = 2;                // fix_* steps in a row on one node, where the coder can
   double close_enough = 1.02;     // best / bound at which a region is done
+  // Further open nodes besides the beam, each the fastest of a kind (search/niche.hpp) that the
+  // beam lacks; used where a model plans.
+  int diverse = 1;
+  Caps caps;                      // of the run
   harness::JudgeLimits limits;
   harness::TimingProtocol timing;  // on real devices
 

@@ -272,6 +272,32 @@ CREATE TABLE baselines (
 CREATE INDEX baselines_by_task ON baselines (task_id, device, created_at_ms);
 )sql";
 
+// Which answers a run took and paid for, what was wrong with one, and two rewards.
+constexpr char kConversations[] = R"sql(
+ALTER TABLE exchanges ADD COLUMN problem TEXT NOT NULL DEFAULT '';
+ALTER TABLE exchanges ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE exchanges ADD COLUMN tokens_estimated INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE run_exchanges (
+  run_id TEXT NOT NULL REFERENCES runs,
+  ordinal INTEGER NOT NULL,
+  key TEXT NOT NULL REFERENCES exchanges,
+  charged INTEGER NOT NULL,
+  PRIMARY KEY (run_id, ordinal)
+) STRICT, WITHOUT ROWID;
+INSERT INTO run_exchanges SELECT run_id,
+  row_number() OVER (PARTITION BY run_id ORDER BY created_at_ms, rowid) - 1, key, 1
+  FROM exchanges WHERE run_id IS NOT NULL;
+ALTER TABLE transitions ADD COLUMN risk REAL NOT NULL DEFAULT 0;
+ALTER TABLE transitions ADD COLUMN staged_reward REAL NOT NULL DEFAULT 0;
+CREATE TABLE translations (
+  text TEXT NOT NULL,
+  line TEXT NOT NULL,
+  model TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (text, line)
+) STRICT;
+)sql";
+
 }  // namespace
 
 const std::vector<Migration>& migrations() {
@@ -281,6 +307,7 @@ const std::vector<Migration>& migrations() {
       {"model exchanges, transitions, tuning trials and bounds", kLearning},
       {"ceilings of real devices", kCeilings},
       {"baselines of suite tasks", kBaselines},
+      {"the answers that a run took, plain language and staged rewards", kConversations},
   };
   return kSteps;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -212,7 +213,18 @@ struct TransitionRecord {
   std::string action;   // "tile"
   std::string architecture, dtype, bottleneck;
   std::string state_json = "{}";
-  double expected_gain = 0, reward = 0;
+  double expected_gain = 0;
+  double risk = 0;           // 0 to 1, as the planner said
+  double reward = 0;         // log of the gain; 0 where there is no time
+  double staged_reward = 0;  // -1 to 1, by the stage that was reached (search/reward.hpp)
+};
+
+// What earlier runs brought with one action against one bottleneck.
+struct PriorRow {
+  std::string action, bottleneck;
+  std::int64_t tried = 0, correct = 0;
+  double low = 0, middle = 0, high = 0;           // quartiles of the gains of the correct ones
+  std::map<std::string, std::int64_t> failures;   // outcome -> times
 };
 
 struct ExchangeRecord {
@@ -226,8 +238,18 @@ struct ExchangeRecord {
   std::string answer;
   std::int64_t prompt_tokens = 0, completion_tokens = 0;
   double latency_ms = 0;
-  std::optional<double> price_usd;
+  std::optional<double> price_usd;  // absent: not known
   std::string finish_reason;
+  std::int64_t created_at_ms = 0;
+  std::string problem;  // why the answer is of no use; empty: it is
+  std::int64_t cached_tokens = 0;
+  bool tokens_estimated = false;
+  bool charged = true;  // of_run only: this run paid for it, it did not come out of the store
+};
+
+// A request in plain language, and the operator line that a model made of it.
+struct TranslationRecord {
+  std::string text, line, model;
   std::int64_t created_at_ms = 0;
 };
 

@@ -54,10 +54,10 @@ Result<void> Tree::put_transition(const TransitionRecord& t) {
   return connection_->write<void>([&](SQLite::Database& db) {
     execute(db,
             "INSERT OR REPLACE INTO transitions (run_id, node_id, planner, action, architecture, "
-            "dtype, bottleneck, state_json, expected_gain, reward) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "dtype, bottleneck, state_json, expected_gain, reward, risk, staged_reward) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             t.run_id, t.node_id, t.planner, t.action, t.architecture, t.dtype, t.bottleneck,
-            t.state_json, t.expected_gain, t.reward);
+            t.state_json, t.expected_gain, t.reward, t.risk, t.staged_reward);
   });
 }
 
@@ -66,13 +66,57 @@ Result<std::vector<TransitionRecord>> Tree::transitions(const std::string& run_i
     return all(
         db,
         "SELECT t.run_id, t.node_id, t.planner, t.action, t.architecture, t.dtype, t.bottleneck, "
-        "t.state_json, t.expected_gain, t.reward FROM transitions t JOIN nodes n ON n.run_id = "
+        "t.state_json, t.expected_gain, t.risk, t.reward, t.staged_reward FROM transitions t JOIN nodes n ON n.run_id = "
         "t.run_id AND n.id = t.node_id WHERE t.run_id = ? ORDER BY n.ordinal, n.id",
         [](Cursor& c) {
           return TransitionRecord{c.text(), c.text(), c.text(), c.text(), c.text(),
-                                  c.text(), c.text(), c.text(), c.real(), c.real()};
+                                  c.text(), c.text(), c.text(), c.real(), c.real(),
+                                  c.real(), c.real()};
         },
         run_id);
+  });
+}
+
+Result<std::vector<PriorRow>> Tree::priors(const std::string& architecture,
+                                           const std::string& dtype, std::int64_t before_ms) {
+  struct Row {
+    std::string action, bottleneck, outcome;
+    double gain;
+  };
+  return connection_->read<std::vector<PriorRow>>([&](SQLite::Database& db) {
+    const auto rows = all(
+        db,
+        "SELECT t.action, t.bottleneck, n.outcome, n.gain FROM transitions t JOIN nodes n ON "
+        "n.run_id = t.run_id AND n.id = t.node_id JOIN runs r ON r.id = t.run_id WHERE "
+        "t.architecture = ? AND t.dtype = ? AND r.state = 'finished' AND r.finished_at_ms <= ? "
+        "ORDER BY t.action, t.bottleneck, n.gain",
+        [](Cursor& c) { return Row{c.text(), c.text(), c.text(), c.real()}; }, architecture, dtype,
+        before_ms);
+    std::vector<PriorRow> priors;
+    std::vector<double> gains;
+    const auto close = [&] {
+      if (priors.empty() || gains.empty()) return;
+      const auto at = [&](std::size_t quarter) { return gains[(gains.size() - 1) * quarter / 4]; };
+      priors.back().low = at(1), priors.back().middle = at(2), priors.back().high = at(3);
+      gains.clear();
+    };
+    for (const auto& row : rows) {
+      if (priors.empty() || priors.back().action != row.action ||
+          priors.back().bottleneck != row.bottleneck) {
+        close();
+        priors.push_back({row.action, row.bottleneck, 0, 0, 0, 0, 0, {}});
+      }
+      PriorRow& prior = priors.back();
+      ++prior.tried;
+      if (row.outcome == "correct") {
+        ++prior.correct;
+        gains.push_back(row.gain);  // ascending, by the query
+      } else {
+        ++prior.failures[row.outcome];
+      }
+    }
+    close();
+    return priors;
   });
 }
 

@@ -23,6 +23,12 @@ class Tree {
   Result<void> put_transition(const TransitionRecord& transition);
   Result<std::vector<TransitionRecord>> transitions(const std::string& run_id);
 
+  // What runs that had finished by `before_ms` brought, by action and bottleneck, for operators of
+  // this dtype on this architecture. A fixed moment, so that a resumed run is told what it was told
+  // the first time.
+  Result<std::vector<PriorRow>> priors(const std::string& architecture, const std::string& dtype,
+                                       std::int64_t before_ms);
+
  private:
   Connection* connection_;
 };
