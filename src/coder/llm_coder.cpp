@@ -8,6 +8,7 @@
 
 #include "base/check.hpp"
 #include "coder/llm_answer.hpp"
+#include "coder/templates.hpp"
 #include "llm/answer.hpp"
 #include "llm/prompt.hpp"
 #include "llm/render.hpp"
@@ -59,10 +60,24 @@ bool could_tensorize(const Task& task) {
 
 std::string recipe_text(const Candidate& candidate) {
   const nlohmann::json all = kernel::to_json(candidate);
-  nlohmann::json shown;
-  for (const char* key : {"recipe", "tunables", "constraints", "configuration"})
-    shown[key] = all.at(key);
-  return shown.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const auto dump = [](const nlohmann::json& form) {
+    return form.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  };
+  // A line for each buffer and step: a line for each number would cost twice the tokens.
+  std::string out = "{\"recipe\": {";
+  for (const char* key : {"buffers", "prepare", "run"}) {
+    out += fmt::format("{}\"{}\": [", key == std::string_view("buffers") ? "" : ",\n ", key);
+    bool first = true;
+    for (const auto& entry : all.at("recipe").at(key)) {
+      out += (first ? "\n  " : ",\n  ") + dump(entry);
+      first = false;
+    }
+    out += "]";
+  }
+  out += "}";
+  for (const char* key : {"tunables", "constraints", "configuration"})
+    out += fmt::format(",\n \"{}\": {}", key, dump(all.at(key)));
+  return out + "}";
 }
 
 std::string feedback_text(const Step& step, const Feedback* feedback) {
@@ -88,6 +103,15 @@ const Step* template_step(const std::string& answer, const std::vector<Step>& te
   return nullptr;
 }
 
+// The house's own small headers are described (prompts/headers/); their text would cost more than
+// the kernel.
+std::string known_header(const kernel::SourceFile& header) {
+  for (const auto& file : template_files())
+    if (file.name == header.name && file.text == header.text)
+      return std::string(llm::prompt_page("headers/" + header.name + ".md"));
+  return {};
+}
+
 }  // namespace
 
 std::vector<llm::Message> coder_prompt(const Task& task, const Candidate& candidate,
@@ -111,7 +135,7 @@ std::vector<llm::Message> coder_prompt(const Task& task, const Candidate& candid
                 {{"region", llm::fence("text", task.region.text, 8000)},
                  {"lowering", llm::fence("text", task.lowering.text(), 16'000)},
                  {"device", llm::render_device(task.device)},
-                 {"sources", llm::render_sources(candidate, max_source_bytes)},
+                 {"sources", llm::render_sources(candidate, max_source_bytes, known_header)},
                  {"recipe", llm::fence("json", recipe_text(candidate), 24'000)},
                  {"step", what},
                  {"action", std::string(llm::prompt_page(action))},

@@ -38,11 +38,18 @@ std::string render_schedule(const kernel::Candidate& candidate) {
   return fence("text", out, 8000);
 }
 
-std::string render_sources(const kernel::Candidate& candidate, std::size_t max_bytes) {
+std::string render_sources(const kernel::Candidate& candidate, std::size_t max_bytes,
+                           const KnownHeader& known) {
   std::string out;
   std::size_t left = max_bytes;
   for (const auto& source : candidate.sources) {
     const std::string name = one_line(source.name, 80);
+    if (&source != &candidate.sources.front() && known) {
+      if (const std::string words = known(source); !words.empty()) {
+        out += words + "\n";
+        continue;
+      }
+    }
     if (&source != &candidate.sources.front() && source.text.size() > left) {
       out += fmt::format("{}: {} bytes, not shown; includable, not editable\n\n", name,
                          source.text.size());

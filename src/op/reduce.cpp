@@ -279,6 +279,32 @@ Row softmax_like(std::string name, bool negate, bool logarithm) {
   return row;
 }
 
+// cumsum, cumprod: each element combines those before it along dim, itself included.
+Row running(std::string name, Combiner combiner) {
+  Row row;
+  row.name = std::move(name);
+  row.signature = "input, dim: integer, dtype: dtype = None";
+  row.infer = [](const Call& call) -> InferResult {
+    if (!call.is_tensor("input")) return bad_input("needs a tensor");
+    const auto dims = reduced_dims(call, "input", "dim");
+    if (!dims) return tl::unexpected<Error>(dims.error());
+    if (dims->empty()) return bad_input("needs a tensor with dims");
+    const auto dtype = accumulated(call);
+    if (!dtype) return tl::unexpected<Error>(dtype.error());
+    return std::vector<Inferred>{{*dtype, call.value("input").shape}};
+  };
+  row.lower = [combiner](Emitter& e) -> Result<void> {
+    const auto dim = static_cast<std::size_t>(reduced_dims(e.call(), "input", "dim")->front());
+    const auto target = e.result();
+    auto at = axes_i(target.shape.size());
+    at[dim] = axis_r(0);
+    e.reduce(target, {axis_i(dim) + Expr(1)}, combiner, e.operand("input", at),
+             PrimitiveKind::scan);
+    return {};
+  };
+  return row;
+}
+
 }  // namespace
 
 std::vector<Row> reduce_rows() {
@@ -297,6 +323,8 @@ std::vector<Row> reduce_rows() {
   rows.push_back(simple("amin", kDims, kept, Combiner::min));
   rows.push_back(simple("argmax", kOneDim, indices, Combiner::argmax));
   rows.push_back(simple("argmin", kOneDim, indices, Combiner::argmin));
+  rows.push_back(running("cumsum", Combiner::sum));
+  rows.push_back(running("cumprod", Combiner::prod));
   rows.push_back(extremum("max", Combiner::max, Combiner::argmax));
   rows.push_back(extremum("min", Combiner::min, Combiner::argmin));
   rows.push_back(reduction("any", kDims, booleans, [](Emitter& e, const Plan& p) {

@@ -55,7 +55,8 @@ Result<Work> work(const Lowering& lowering, const Symbols& dims) {
   for (const auto& p : lowering.primitives) {
     const auto parallel = volume(p.parallel, binding);
     if (!parallel) return bad_input("a primitive's extent has no value");
-    const double reduced = volume(p.reduced, binding).value_or(*parallel);
+    // A scan's extent depends on the point; what it cannot avoid is to combine each element once.
+    const double reduced = volume(p.reduced, binding).value_or(1);
     const double per_point = p.body.operations() + (p.combiner == Combiner::none ? 0 : 1);
     const double operations = *parallel * reduced * per_point;
     total.operations += operations;

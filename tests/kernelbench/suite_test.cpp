@@ -96,11 +96,11 @@ TEST_CASE("every task whose operators are rows is an operator at both scales") {
     }
   }
   // Rows are added, never taken away.
-  CHECK(supported >= 88);
+  CHECK(supported >= 92);
   for (const auto& [name, count] : missing) {
     INFO(name << " in " << count);
     CHECK(std::set<std::string>{"max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d",
-                                "avg_pool2d", "avg_pool3d", "cumsum", "cumprod", "zeros_like",
+                                "avg_pool2d", "avg_pool3d", "zeros_like",
                                 "cross_entropy"}
               .count(name) == 1);
   }

@@ -58,6 +58,8 @@ const std::vector<Example>& examples() {
         "H=5");
     add("batch_norm", "r = batch_norm(x, training=True); x: f32[N,C]; N=3; C=4");
     add("instance_norm", "r = instance_norm(x, eps=0.1); x: f32[N,C,H]; N=3; C=4; H=5");
+    add("cumsum", "r = cumsum(x, 1)" + x);
+    add("cumprod", "r = cumprod(x, dim=-2, dtype=f64); x: f32[2,M,N]; M=5; N=3");
     add("matmul", "r = x @ w; x: f32[B,M,K]; w: f32[K,N] weight; B=2; M=3; N=4; K=5");
     add("matmul", "r = a @ b; a: f32[K]; b: f32[K]; K=5; precision=tf32");
     add("mm", "r = mm(a, b); a: f16[M,K]; b: f16[K,M]; M=3; K=5");

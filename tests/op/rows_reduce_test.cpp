@@ -293,3 +293,27 @@ TEST_CASE("group_norm, batch_norm and instance_norm") {
         })};
       });
 }
+
+TEST_CASE("cumsum and cumprod combine what lies before, itself included") {
+  const auto running = [](const Dense& x, std::size_t dim, bool product) {
+    Dense out(x.shape);
+    std::size_t next = 0;
+    for_each(x.shape, [&](const Index& at) {
+      double total = product ? 1 : 0;
+      Index from = at;
+      for (from[dim] = 0; from[dim] <= at[dim]; ++from[dim])
+        total = product ? total * x.at(from) : total + x.at(from);
+      out.data[next++] = total;
+    });
+    return out;
+  };
+  for (std::size_t dim = 0; dim < 3; ++dim)
+    for (const bool product : {false, true}) {
+      const std::string name = product ? "cumprod" : "cumsum";
+      check("y = " + name + "(x, " + std::to_string(dim) + "); x: f32[4,3,5]",
+            [&](const Inputs& in) { return std::vector{running(in.at("x"), dim, product)}; });
+      check("y = " + name + "(x, dim=" + std::to_string(static_cast<int>(dim) - 3) +
+                "); x: i32[4,3,5] ~ randint(0, 5)",
+            [&](const Inputs& in) { return std::vector{running(in.at("x"), dim, product)}; });
+    }
+}
