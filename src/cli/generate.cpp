@@ -78,7 +78,23 @@ Result<void> record(const Options& options, store::Store& store, const std::stri
   return llm::write_recording(options.endpoint.record, *recording);
 }
 
-Result<int> generate(const Options& options) {
+// Operator, device and settings of the run that a recording is of.
+Result<void> take_from_recording(Options& options) {
+  auto recording = llm::read_recording(options.endpoint.replay);
+  if (!recording) return tl::unexpected<Error>(recording.error());
+  const auto run = nlohmann::json::parse(recording->run_json, nullptr, false);
+  if (!run.is_object() || !run.contains("operator") || !run["operator"].is_string())
+    return bad_input("llm recording " + options.endpoint.replay + " does not say of which operator it is: name the operator");
+  options.line = run["operator"].get<std::string>();
+  options.settings = search::settings_from_json(run.value("settings", nlohmann::json::object()));
+  if (options.device.empty()) options.device = options.settings.device;
+  return {};
+}
+
+Result<int> generate(Options options) {
+  if (options.line.empty() && !options.endpoint.replay.empty()) {
+    if (auto ok = take_from_recording(options); !ok) return tl::unexpected<Error>(ok.error());
+  }
   const bool plain = planner::is_plain_language(options.line);
   Result<op::Operator> op = bad_input("");
   if (!plain) {
@@ -145,7 +161,7 @@ Result<int> generate(const Options& options) {
 void add_generate(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("generate-operator", "generate, prove and tune a CUDA kernel for one operator");
-  command->add_option("operator", options->line, "the operator's line, its JSON form, - for standard input, or plain language where there is an endpoint")->required();
+  command->add_option("operator", options->line, "the operator's line, its JSON form, - for standard input, or plain language where there is an endpoint; with --replay alone: the recording's");
   command->add_option("--device", options->device, "device to generate for (mtmc devices lists them)");
   command->add_option("--db", options->common.db, "database file");
   command->add_flag("--json", options->common.json, "print one JSON object on stdout");

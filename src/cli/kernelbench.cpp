@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/hash.hpp"
+#include "cli/endpoint_options.hpp"
 #include "cli/kernelbench.hpp"
 #include "device/device.hpp"
 #include "search/sweep.hpp"
@@ -25,6 +26,7 @@ struct Options {
   std::string shapes = "small", device;
   bool fresh = false, quiet = false;
   search::Settings settings;
+  EndpointOptions endpoint;
 };
 
 // The state of a sweep on stderr: on a terminal one line that is written over, elsewhere a line for
@@ -95,6 +97,13 @@ Result<int> sweep(const Options& options) {
   if (!device) return tl::unexpected<Error>(device.error());
   search::Settings settings = options.settings;
   settings.device = device->name;
+  if (!options.endpoint.record.empty())
+    return bad_input("--record is for one run; mtmc export RUN --as recording writes that of a sweep's run");
+  auto models = open_models(options.endpoint, settings);
+  if (!models) return tl::unexpected<Error>(models.error());
+  auto whole = search::caps_from(options.endpoint.sweep_budget);
+  if (!whole) return tl::unexpected<Error>(whole.error());
+  search::Meter meter(*whole);
   auto store = open_store(options.common, store::OpenMode::create);
   if (!store) return tl::unexpected<Error>(store.error());
 
@@ -118,6 +127,8 @@ Result<int> sweep(const Options& options) {
   around.cache_directory = cache_directory();
   around.tool_version = kToolVersion;
   around.fresh = options.fresh;
+  models->put_into(around);
+  around.sweep = &meter;
   around.progress = [&watcher](const std::string& line) { watcher.say(line); };
   auto report = search::sweep(chosen->tasks, identity, options.fresh, *store,
                               search::run_with(settings, shapes, *store, around), watcher);
@@ -209,6 +220,9 @@ void add_kernelbench(CLI::App& app, Action& chosen) {
   sweep_command->add_flag("--fresh", options->fresh,
                           "start anew although an equal sweep is in the database");
   sweep_command->add_flag("--quiet", options->quiet, "no progress on stderr");
+  add_endpoint_options(*sweep_command, options->endpoint, s);
+  sweep_command->add_option("--sweep-budget", options->endpoint.sweep_budget,
+                            "caps of the whole sweep, as --budget has them; spent, it stops and goes on when started with more");
   sweep_command->add_option("--seed", s.seed, "seed of inputs, samples and search")
       ->capture_default_str();
   sweep_command

@@ -180,6 +180,35 @@ nlohmann::json run_json(const RunView& view, const Invocation& invocation) {
           {"finished_at_ms", run.finished_at_ms ? json(run.finished_at_ms) : json(nullptr)}};
 }
 
+namespace {
+
+// What the run's models cost; empty where it asked none.
+std::string cost_text(const RunView& view) {
+  if (!view.run.result) return {};
+  const json details = parsed(view.run.result->details_json);
+  if (!details.is_object() || !details.contains("spent")) return {};
+  const json& spent = details["spent"];
+  const auto number = [&](const char* key) {
+    const auto it = spent.find(key);
+    return it != spent.end() && it->is_number() ? it->get<double>() : 0.0;
+  };
+  if (number("calls") == 0) return {};
+  std::string price = "price not known";
+  if (spent.contains("usd") && spent["usd"].is_number()) {
+    price = fmt::format("{:.4f} USD", number("usd"));
+    if (number("unpriced_calls") > 0)
+      price += fmt::format(" and {:.0f} calls without a known price", number("unpriced_calls"));
+  }
+  return fmt::format(
+      "cost       {:.0f} tokens in {:.0f} answers ({:.0f} sent, {:.0f} received), {}; {:.1f} s for models, "
+      "{:.1f} s compiling, {:.1f} s running\n",
+      number("prompt_tokens") + number("completion_tokens"), number("calls"),
+      number("prompt_tokens"), number("completion_tokens"), price, number("latency_s"),
+      number("compile_s"), number("device_s"));
+}
+
+}  // namespace
+
 std::string run_text(const RunView& view, const Invocation& invocation,
                      const TextOptions& options) {
   std::string out = head_text(view, options);
@@ -201,6 +230,7 @@ std::string run_text(const RunView& view, const Invocation& invocation,
   if (!table.empty()) out += "steps\n" + table.text(options, 2);
   out += fmt::format("work       {} compiles, {} model calls{}\n", invocation.compiles,
                      invocation.llm_calls, invocation.resumed ? ", resumed" : "");
+  out += cost_text(view);
   return out;
 }
 

@@ -37,5 +37,7 @@ struct Settings {
 
 // Canonical: what changes a run's outcome and nothing else.
 nlohmann::json to_json(const Settings& settings);
+// The settings of a recording or a stored run; what is missing or of another kind keeps its default.
+Settings settings_from_json(const nlohmann::json& form);
 
 }  // namespace mtmc::search

@@ -107,6 +107,8 @@ Result<SweepReport> sweep(const std::vector<Task>& tasks, const store::SweepIden
 RunTask run_with(const Settings& settings, Shapes shapes, store::Store& store,
                  const Surroundings& around) {
   return [settings, shapes, &store, around](const Task& task) -> Result<TaskResult> {
+    if (around.sweep)
+      if (const auto why = around.sweep->exhausted()) return unavailable("the sweep's " + *why);
     auto op = read_operator(task, shapes);
     if (!op) return refusal("unsupported", op.error().message);
     auto report = run_operator(*op, settings, store, around);
