@@ -98,7 +98,8 @@ class RecordedEndpoint final : public Endpoint {
       const auto line_at = [&](const std::string& text) {
         const std::size_t begin = text.rfind('\n', differs == 0 ? 0 : differs - 1);
         const std::size_t from = begin == std::string::npos ? 0 : begin + 1;
-        return one_line(std::string_view(text).substr(from, 80), 80);
+        const std::size_t end = std::min(text.find('\n', from), text.size());
+        return one_line(std::string_view(text).substr(from, std::min<std::size_t>(end - from, 80)), 80);
       };
       where = fmt::format("; it has '{}' where '{}' was recorded", line_at(mine), line_at(theirs));
     }

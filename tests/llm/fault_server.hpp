@@ -6,6 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -55,7 +56,9 @@ class Stall {
 class FaultServer {
  public:
   // The last handler answers every further request.
-  explicit FaultServer(std::vector<Handler> handlers) : handlers_(std::move(handlers)) {
+  explicit FaultServer(std::vector<Handler> handlers,
+                       std::unique_ptr<httplib::Server> server = std::make_unique<httplib::Server>())
+      : owned_(std::move(server)), server_(*owned_), handlers_(std::move(handlers)) {
     server_.Post(".*", [this](const httplib::Request& request, httplib::Response& response) {
       const std::size_t n = requests_++;
       {
@@ -74,6 +77,29 @@ class FaultServer {
     server_.stop();
     thread_.join();
   }
+  // Events that come one by one; with `cut`, the connection goes before the end.
+  static Handler streams(std::vector<std::string> events, bool cut = false) {
+    return [events, cut](const httplib::Request&, httplib::Response& response) {
+      std::string text;
+      for (const auto& e : events) text += e + "\n\n";
+      if (cut) {
+        response.set_content_provider(text.size() + 1000, "text/event-stream",
+                                      [text](std::size_t at, std::size_t, httplib::DataSink& sink) {
+                                        if (at > 0) return false;
+                                        return sink.write(text.data(), text.size());
+                                      });
+        return;
+      }
+      response.set_chunked_content_provider(
+          "text/event-stream; charset=utf-8", [text](std::size_t at, httplib::DataSink& sink) {
+            if (at >= text.size()) {
+              sink.done();
+              return true;
+            }
+            return sink.write(text.data() + at, std::min<std::size_t>(7, text.size() - at));
+          });
+    };
+  }
   // Half a reply, and then the connection goes.
   static Handler cuts() {
     return [](const httplib::Request&, httplib::Response& response) {
@@ -84,14 +110,17 @@ class FaultServer {
                                     });
     };
   }
-  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/v1"; }
+  std::string url(const std::string& scheme = "http") const {
+    return scheme + "://127.0.0.1:" + std::to_string(port_) + "/v1";
+  }
   int requests() const { return static_cast<int>(requests_); }
 
   std::vector<std::string> bodies, paths;  // read them after the calls have returned
   std::string authorization;
 
  private:
-  httplib::Server server_;
+  std::unique_ptr<httplib::Server> owned_;
+  httplib::Server& server_;
   std::vector<Handler> handlers_;
   std::atomic<std::size_t> requests_{0};
   std::mutex mutex_;

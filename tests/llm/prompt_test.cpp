@@ -70,7 +70,7 @@ TEST_CASE("there is a page for the planner, the coder and every action") {
     for (const char* section :
          {"## What it does", "## When it pays", "## Preconditions", "## Pitfalls"})
       CHECK(page.find(section) != std::string::npos);
-    CHECK((page.find("```cuda\n") != std::string::npos) == (name != "stop"));
+    CHECK((page.find("```cuda kernel.cu\n") != std::string::npos) == (name != "stop"));
     CHECK(page.size() < 8000);
   }
 }

@@ -363,6 +363,58 @@ TEST_CASE("a sweep goes on task by task", "[store]") {
   CHECK(good(sweeps.begin(identity, {"l1/1"}, true)).sweep.id != begun.sweep.id);
 }
 
+TEST_CASE("priors come from finished runs before a moment, by action and bottleneck", "[store]") {
+  Store store = memory_store();
+  const auto run_with = [&](const std::string& key, std::vector<std::pair<std::string, double>> outcomes, bool finished) {
+    Runs runs(store);
+    const auto begun = good(runs.begin(operator_record("softmax"), {operator_record("softmax").hash, "d", key, 1, "0"}, true));
+    good(Candidates(store).put_region({"r", "text"}));
+    int i = 0;
+    for (const auto& [outcome, gain] : outcomes) {
+      NodeRecord node;
+      node.run_id = begun.run.id;
+      node.id = key + std::to_string(i);
+      node.region_hash = "r";
+      node.ordinal = i++;
+      node.step_key = "tile g0";
+      node.step_json = "{}";
+      node.outcome = outcome;
+      node.gain = gain;
+      good(Tree(store).put(node));
+      TransitionRecord t;
+      t.run_id = begun.run.id;
+      t.node_id = node.id;
+      t.action = "tile";
+      t.architecture = "sm_90a";
+      t.dtype = "f32";
+      t.bottleneck = "dram";
+      t.risk = 0.5;
+      t.staged_reward = -0.5;
+      good(Tree(store).put_transition(t));
+      CHECK(good(Tree(store).transitions(begun.run.id)).back().staged_reward == -0.5);
+      CHECK(good(Tree(store).transitions(begun.run.id)).back().risk == 0.5);
+    }
+    if (finished) good(runs.finish(begun.run.id, [] { RunResult r; r.verdict = "correct"; return r; }()));
+    return good(runs.find(begun.run.id))->finished_at_ms;
+  };
+  const auto first = run_with("a", {{"correct", 1.0}, {"correct", 2.0}, {"mismatch", 0}, {"correct", 3.0}}, true);
+  run_with("b", {{"correct", 9.0}}, false);
+  const auto second = run_with("c", {{"compile_error", 0}}, true);
+  Tree tree(store);
+  CHECK(good(tree.priors("sm_90a", "f32", first - 1)).empty());
+  const auto priors = good(tree.priors("sm_90a", "f32", first));
+  REQUIRE(priors.size() == 1);
+  CHECK(priors[0].action == "tile");
+  CHECK(priors[0].bottleneck == "dram");
+  CHECK(priors[0].tried == 4);
+  CHECK(priors[0].correct == 3);
+  CHECK(priors[0].middle == 2);
+  CHECK(priors[0].failures.at("mismatch") == 1);
+  CHECK(good(tree.priors("sm_90a", "f32", second))[0].tried == 5);
+  CHECK(good(tree.priors("sm_80", "f32", second)).empty());
+  CHECK(good(tree.priors("sm_90a", "f16", second)).empty());
+}
+
 TEST_CASE("exchanges, trials and bounds", "[store]") {
   Store store = memory_store();
   Exchanges exchanges(store);
@@ -381,6 +433,29 @@ TEST_CASE("exchanges, trials and bounds", "[store]") {
   CHECK_FALSE(good(exchanges.find("h", e.endpoint, 1)));
   CHECK_FALSE(good(exchanges.find("h", "elsewhere", 0)));
   CHECK(good(exchanges.of_run("r")).empty());
+  CHECK(good(exchanges.next_sample("h", e.endpoint)) == 1);
+  CHECK(good(exchanges.next_sample("h", "elsewhere")) == 0);
+
+  const auto begun = good(Runs(store).begin(operator_record("softmax"), {operator_record("softmax").hash, "d", "{}", 1, "0"}, false));
+  second.sample = 1;
+  second.problem = "the stream was cut";
+  second.cached_tokens = 3;
+  second.tokens_estimated = true;
+  second.charged = false;
+  good(exchanges.put_for(begun.run.id, 0, second));
+  good(exchanges.put_for(begun.run.id, 1, e));
+  const auto taken = good(exchanges.of_run(begun.run.id));
+  REQUIRE(taken.size() == 2);
+  CHECK(taken[0].answer == "another answer");
+  CHECK(taken[0].problem == "the stream was cut");
+  CHECK(taken[0].cached_tokens == 3);
+  CHECK(taken[0].tokens_estimated);
+  CHECK_FALSE(taken[0].charged);
+  CHECK(taken[1].charged);
+
+  good(exchanges.put_translation({"row softmax", "y = softmax(x); x: f32[4]", "m", 0}));
+  REQUIRE(good(exchanges.translations("row softmax")).size() == 1);
+  CHECK(good(exchanges.translations("row softmax"))[0].line == "y = softmax(x); x: f32[4]");
 
   Tuning tuning(store);
   TrialRecord trial{"family", "d", "modelled/v1", R"({"T":8})", "compile_error", {}, ""};
