@@ -214,8 +214,8 @@ struct TransitionRecord {
   std::string architecture, dtype, bottleneck;
   std::string state_json = "{}";
   double expected_gain = 0;
-  double risk = 0;           // 0 to 1, as the planner said
   double reward = 0;         // log of the gain; 0 where there is no time
+  double risk = 0;           // 0 to 1, as the planner said
   double staged_reward = 0;  // -1 to 1, by the stage that was reached (search/reward.hpp)
 };
 

@@ -66,7 +66,7 @@ Result<std::vector<TransitionRecord>> Tree::transitions(const std::string& run_i
     return all(
         db,
         "SELECT t.run_id, t.node_id, t.planner, t.action, t.architecture, t.dtype, t.bottleneck, "
-        "t.state_json, t.expected_gain, t.risk, t.reward, t.staged_reward FROM transitions t JOIN nodes n ON n.run_id = "
+        "t.state_json, t.expected_gain, t.reward, t.risk, t.staged_reward FROM transitions t JOIN nodes n ON n.run_id = "
         "t.run_id AND n.id = t.node_id WHERE t.run_id = ? ORDER BY n.ordinal, n.id",
         [](Cursor& c) {
           return TransitionRecord{c.text(), c.text(), c.text(), c.text(), c.text(),
