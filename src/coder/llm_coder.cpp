@@ -185,7 +185,8 @@ Result<Answer> LlmCoder::apply(const Task& task, const Candidate& candidate, con
   llm::Request request;
   request.role = "coder";
   request.model = settings_.model;
-  request.messages = coder_prompt(task, candidate, step, feedback, templates, settings_.max_source_bytes);
+  request.messages =
+      coder_prompt(task, candidate, step, feedback, templates, settings_.max_source_bytes);
   request.temperature = settings_.temperature;
   request.max_tokens = settings_.max_tokens;
   request.seed = settings_.seed;

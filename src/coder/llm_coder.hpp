@@ -23,9 +23,9 @@ struct LlmCoderSettings {
 
 // A run always begins correct: start() is the given coder's. An answer may leave the writing to the
 // base coder ("TEMPLATE: tile g0", one of its steps of the same action): then the result keeps its
-// schedule. Other results have none. An answer that cannot be used (coder/llm_answer.hpp), after the
-// corrections, is a Refusal with the last reason; an endpoint's failure is an Error. Thread safe where endpoint and base are, which
-// must both outlive it.
+// schedule. Other results have none. An answer that cannot be used (coder/llm_answer.hpp), after
+// the corrections, is a Refusal with the last reason; an endpoint's failure is an Error. Thread
+// safe where endpoint and base are, which must both outlive it.
 class LlmCoder final : public Coder {
  public:
   LlmCoder(llm::Endpoint& endpoint, Coder& base, LlmCoderSettings settings);

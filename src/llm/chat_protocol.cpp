@@ -63,7 +63,8 @@ struct Heard {
     const json& calls = member(m, "tool_calls");
     tool_call = tool_call || (calls.is_array() && !calls.empty());
     refusal += words(member(m, "refusal"), "");
-    for (const char* key : {"reasoning_content", "reasoning"}) reasoning += words(member(m, key), "");
+    for (const char* key : {"reasoning_content", "reasoning"})
+      reasoning += words(member(m, key), "");
   }
 
   Exchange exchange(const Request& request, const std::string& cut) const {

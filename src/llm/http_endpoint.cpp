@@ -1,6 +1,7 @@
-// Retries with doubling, capped, jittered waits around one POST (llm/http_transport), and the reply's
-// meaning (llm/chat_protocol). A stream is read when it has ended, however it ended: what it is good
-// for here is that a slow model is told from a dead one, and that what arrived of a cut one is kept.
+// Retries with doubling, capped, jittered waits around one POST (llm/http_transport), and the
+// reply's meaning (llm/chat_protocol). A stream is read when it has ended, however it ended: what
+// it is good for here is that a slow model is told from a dead one, and that what arrived of a cut
+// one is kept.
 #include "llm/http_endpoint.hpp"
 
 #include <curl/curl.h>
@@ -171,9 +172,8 @@ Result<Exchange> HttpEndpoint::complete(const Request& request) {
     }
     // No use in waiting: it is the account, not the pace.
     const bool broke = reply.body.find("insufficient_quota") != std::string::npos;
-    const bool throttle =
-        answered && !broke &&
-        (reply.status == 429 || (reply.status == 503 && reply.retry_after_s > 0));
+    const bool throttle = answered && !broke &&
+                          (reply.status == 429 || (reply.status == 503 && reply.retry_after_s > 0));
     // 504: a gateway lost patience, but the model behind it may still answer, and charge.
     const bool again = reply.outcome == Outcome::no_connection || throttle ||
                        (answered && reply.status >= 500 && reply.status != 504);
@@ -181,8 +181,8 @@ Result<Exchange> HttpEndpoint::complete(const Request& request) {
     const std::chrono::seconds asked(reply.retry_after_s);
     if (asked > settings_.max_retry_after)
       return failure(fmt::format("{}; it asks to wait {} s", why, reply.retry_after_s));
-    const auto wait = std::max<std::chrono::milliseconds>(
-        backoff(throttle ? throttles : attempt), asked);
+    const auto wait =
+        std::max<std::chrono::milliseconds>(backoff(throttle ? throttles : attempt), asked);
     if (throttle) {
       ++throttles;
       throttled += wait;
@@ -222,12 +222,13 @@ Result<std::unique_ptr<Endpoint>> make_http_endpoint(HttpSettings settings, Key 
       static thread_local std::mt19937_64 engine{std::random_device{}()};
       return std::uniform_real_distribution<double>()(engine);
     };
-  const Dialect* dialect = settings.dialect.empty() ? &dialect_for(host, port)
-                                                    : dialect_named(settings.dialect);
+  const Dialect* dialect =
+      settings.dialect.empty() ? &dialect_for(host, port) : dialect_named(settings.dialect);
   if (!dialect)
     return bad_input("there is no llm dialect '" + one_line(settings.dialect, 40) +
                      "': expected openai, vllm, sglang, llamacpp, ollama or deepseek");
-  if (settings.max_concurrent < 1) return bad_input("the llm endpoint needs at least one call at a time");
+  if (settings.max_concurrent < 1)
+    return bad_input("the llm endpoint needs at least one call at a time");
   Wire wire = dialect->wire;
   wire.stream = wire.stream && settings.stream;
   std::string base = settings.base_url;

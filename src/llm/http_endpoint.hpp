@@ -41,12 +41,13 @@ struct HttpSettings {
 // Checks the settings; sends nothing yet. bad_input where the URL cannot be used (scheme, user
 // info, query) or would carry the key unencrypted to another machine.
 //
-// Attempts are repeated only where an answer was hardly charged for: no connection, 429 (Retry-After
-// is honoured) and 5xx except 504; waits double to a cap, and are shortened by up to half at random.
-// A time limit, a cut connection or an unusable reply is not repeated: once a request was sent and
-// anything but a refusal came of it, it may have been charged, and the caller gets an Exchange with
-// a problem. Redirects are refused. TLS certificates are verified. What a server rejects by name
-// (response_format, stream_options, ...) is sent in a lesser form, and never again otherwise.
+// Attempts are repeated only where an answer was hardly charged for: no connection, 429
+// (Retry-After is honoured) and 5xx except 504; waits double to a cap, and are shortened by up to
+// half at random. A time limit, a cut connection or an unusable reply is not repeated: once a
+// request was sent and anything but a refusal came of it, it may have been charged, and the caller
+// gets an Exchange with a problem. Redirects are refused. TLS certificates are verified. What a
+// server rejects by name (response_format, stream_options, ...) is sent in a lesser form, and never
+// again otherwise.
 Result<std::unique_ptr<Endpoint>> make_http_endpoint(HttpSettings settings, Key key);
 
 }  // namespace mtmc::llm

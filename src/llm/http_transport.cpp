@@ -156,10 +156,10 @@ HttpReply http_post(const HttpSettings& settings, const std::string& url, const 
     const bool unconnected = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
                              code == CURLE_COULDNT_RESOLVE_PROXY ||
                              (code == CURLE_OPERATION_TIMEDOUT && sent_us == 0);
-    reply.outcome = unconnected      ? Outcome::no_connection
-                    : sent_us == 0   ? Outcome::refused
-                    : status == 0    ? Outcome::lost
-                                     : Outcome::cut;
+    reply.outcome = unconnected    ? Outcome::no_connection
+                    : sent_us == 0 ? Outcome::refused
+                    : status == 0  ? Outcome::lost
+                                   : Outcome::cut;
     reply.why = key.redact(why_it_failed(code, settings, sink, idle, detail));
     return reply;
   }

@@ -38,9 +38,9 @@ Result<PriceTable> PriceTable::parse(std::string_view text, const std::string& n
     std::string rest;
     if (!read || (fields >> rest) || !(p.input >= 0) || !(p.cached_input >= 0) ||
         !(p.output >= 0) || !std::isfinite(p.input + p.cached_input + p.output))
-      return bad_input(fmt::format(
-          "{} line {}: expected a model and three prices: input, cached input, output", name,
-          number));
+      return bad_input(
+          fmt::format("{} line {}: expected a model and three prices: input, cached input, output",
+                      name, number));
     table.own_.push_back(std::move(p));
   }
   return table;

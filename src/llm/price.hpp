@@ -1,4 +1,5 @@
-// What an exchange cost, from a table of prices that is data (src/llm/prices.tsv, or a user's file).
+// What an exchange cost, from a table of prices that is data (src/llm/prices.tsv, or a user's
+// file).
 #pragma once
 
 #include <optional>

@@ -69,8 +69,8 @@ class RecordedEndpoint final : public Endpoint {
     auto found = open_.find(key_of(request));
     if (found == open_.end()) return missing(request);
     if (found->second.empty())
-      return unavailable(fmt::format("llm recording {} holds no further answer to {}", name_,
-                                     words_for(request)));
+      return unavailable(
+          fmt::format("llm recording {} holds no further answer to {}", name_, words_for(request)));
     const std::size_t at = found->second.front();
     found->second.pop_front();
     next_ = std::max(next_, at + 1);
@@ -99,7 +99,8 @@ class RecordedEndpoint final : public Endpoint {
         const std::size_t begin = text.rfind('\n', differs == 0 ? 0 : differs - 1);
         const std::size_t from = begin == std::string::npos ? 0 : begin + 1;
         const std::size_t end = std::min(text.find('\n', from), text.size());
-        return one_line(std::string_view(text).substr(from, std::min<std::size_t>(end - from, 80)), 80);
+        return one_line(std::string_view(text).substr(from, std::min<std::size_t>(end - from, 80)),
+                        80);
       };
       where = fmt::format("; it has '{}' where '{}' was recorded", line_at(mine), line_at(theirs));
     }

@@ -83,10 +83,10 @@ std::vector<llm::Message> planner_prompt(const State& state, int count,
                  {"profile", llm::fence("text", state.profile, 4000)},
                  {"schedule", llm::render_schedule(*state.candidate)},
                  {"sources", llm::render_sources(*state.candidate, max_source_bytes,
-                                             [](const kernel::SourceFile& header) {
-                                               return llm::one_line(header.name, 80) +
-                                                      ": a header, not shown\n";
-                                             })},
+                                                 [](const kernel::SourceFile& header) {
+                                                   return llm::one_line(header.name, 80) +
+                                                          ": a header, not shown\n";
+                                                 })},
                  {"path", render_tried(state.path, "nothing yet: this is the naive start\n")},
                  {"here", render_tried(state.here, "none\n")},
                  {"priors", render_priors(state)},

@@ -28,9 +28,10 @@ std::vector<llm::Message> prompt(const std::string& text) {
   const std::string_view border = "\n---user---\n";
   const std::size_t at = page.find(border);
   MTMC_CHECK(at != std::string_view::npos, "prompts/translate.md has no user part");
-  return {{"system", llm::fill(page.substr(0, at), {{"syntax", operator_syntax()}, {"rows", rows()}})},
-          {"user", llm::fill(page.substr(at + border.size()),
-                             {{"text", llm::fence("text", text, 2000)}})}};
+  return {
+      {"system", llm::fill(page.substr(0, at), {{"syntax", operator_syntax()}, {"rows", rows()}})},
+      {"user",
+       llm::fill(page.substr(at + border.size()), {{"text", llm::fence("text", text, 2000)}})}};
 }
 
 Result<op::Operator> read(const std::string& answer) {
@@ -53,7 +54,8 @@ bool is_plain_language(const std::string& text) {
 
 std::string operator_syntax() {
   return "y = gelu(linear(x, w, b)); x: f32[M,K]; w: f32[N,K]; b: f32[N]; M=1024; N=1024; K=1024\n"
-         "  assignments in PyTorch's functional names; then each input with its type and dims; then "
+         "  assignments in PyTorch's functional names; then each input with its type and dims; "
+         "then "
          "the dims\n"
          "  types f64 f32 f16 bf16 i64 i32 i8 u8 bool; docs/operator-language.md has the rest\n";
 }
@@ -79,13 +81,12 @@ Result<Translation> translate(llm::Endpoint& endpoint, const TranslatorSettings&
       return translation;
     }
     const std::string why = llm::one_line(op.error().message, 400);
-    if (attempt > 0)
-      return bad_input("the model's operator line cannot be used: " + why);
+    if (attempt > 0) return bad_input("the model's operator line cannot be used: " + why);
     request.messages.push_back(
         {"assistant", exchange->answer.empty() ? "(nothing)" : llm::clean(exchange->answer, 4000)});
-    request.messages.push_back(
-        {"user", "That line cannot be read:\n" + llm::fence("text", why, 1000) +
-                     "Answer again with one JSON object."});
+    request.messages.push_back({"user", "That line cannot be read:\n" +
+                                            llm::fence("text", why, 1000) +
+                                            "Answer again with one JSON object."});
   }
 }
 

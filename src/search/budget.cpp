@@ -24,14 +24,19 @@ Result<Caps> caps_from(std::string_view text) {
       return bad_input(fmt::format(
           "budget '{}': expected a number after '=', as in tokens=200000,usd=0.5", item));
     const auto whole = static_cast<std::int64_t>(std::floor(value));
-    if (name == "tokens") caps.tokens = whole;
-    else if (name == "usd") caps.usd = value;
-    else if (name == "wall_s") caps.wall_s = value;
-    else if (name == "device_s") caps.device_s = value;
-    else if (name == "steps") caps.steps = whole;
+    if (name == "tokens")
+      caps.tokens = whole;
+    else if (name == "usd")
+      caps.usd = value;
+    else if (name == "wall_s")
+      caps.wall_s = value;
+    else if (name == "device_s")
+      caps.device_s = value;
+    else if (name == "steps")
+      caps.steps = whole;
     else
-      return bad_input(fmt::format(
-          "budget has '{}': expected tokens, usd, wall_s, device_s or steps", name));
+      return bad_input(
+          fmt::format("budget has '{}': expected tokens, usd, wall_s, device_s or steps", name));
   }
   return caps;
 }
@@ -51,8 +56,8 @@ nlohmann::json to_json(const Spent& s) {
           {"prompt_tokens", s.prompt_tokens},
           {"completion_tokens", s.completion_tokens},
           {"cached_tokens", s.cached_tokens},
-          {"usd", s.unpriced == s.calls && s.calls > 0 ? nlohmann::json(nullptr)
-                                                       : nlohmann::json(s.usd)},
+          {"usd",
+           s.unpriced == s.calls && s.calls > 0 ? nlohmann::json(nullptr) : nlohmann::json(s.usd)},
           {"unpriced_calls", s.unpriced},
           {"latency_s", s.latency_s},
           {"wall_s", s.wall_s},
@@ -67,9 +72,7 @@ Meter::Meter(Caps caps, Meter* whole, Clock clock)
   start_ = clock_();
 }
 
-double Meter::elapsed_s() const {
-  return std::chrono::duration<double>(clock_() - start_).count();
-}
+double Meter::elapsed_s() const { return std::chrono::duration<double>(clock_() - start_).count(); }
 
 void Meter::add_call(const llm::Exchange& exchange, std::optional<double> usd) {
   ++spent_.calls;

@@ -22,7 +22,8 @@ struct Caps {
 
   bool any() const { return tokens || usd || wall_s || device_s || steps; }
 };
-// "tokens=200000,usd=0.5,wall_s=600,device_s=60,steps=24", any of them. bad_input says what it read.
+// "tokens=200000,usd=0.5,wall_s=600,device_s=60,steps=24", any of them. bad_input says what it
+// read.
 Result<Caps> caps_from(std::string_view text);
 nlohmann::json to_json(const Caps& caps);
 
@@ -38,10 +39,10 @@ struct Spent {
 };
 nlohmann::json to_json(const Spent& spent);
 
-// Counts one run, and passes every count on to the sweep's meter where there is one. A cap is looked
-// at before something is begun: the last call or step may overshoot by what it costs itself. Wall and
-// device time count from this start of the program; tokens, money and steps also hold what a resumed
-// run spent before. Not thread safe.
+// Counts one run, and passes every count on to the sweep's meter where there is one. A cap is
+// looked at before something is begun: the last call or step may overshoot by what it costs itself.
+// Wall and device time count from this start of the program; tokens, money and steps also hold what
+// a resumed run spent before. Not thread safe.
 class Meter {
  public:
   using Clock = std::function<std::chrono::steady_clock::time_point()>;

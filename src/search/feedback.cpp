@@ -1,5 +1,5 @@
-// Only the first wrong elements are known (at most eight, in row-major order), so a pattern is a hint
-// and is worded as one.
+// Only the first wrong elements are known (at most eight, in row-major order), so a pattern is a
+// hint and is worded as one.
 #include "search/feedback.hpp"
 
 #include <fmt/format.h>
@@ -97,7 +97,8 @@ std::string feedback_text(const harness::Evaluation& evaluation, const op::Opera
     std::string where = fmt::format("{}", m.index);
     if (bound)
       for (const int v : bound->outputs)
-        if (bound->values[static_cast<std::size_t>(v)].name == m.output && !bound->shape(v).empty()) {
+        if (bound->values[static_cast<std::size_t>(v)].name == m.output &&
+            !bound->shape(v).empty()) {
           shape = bound->shape(v);
           places.push_back(coordinates(m.index, shape));
           where = fmt::format("{}", fmt::join(places.back(), ","));
@@ -106,7 +107,8 @@ std::string feedback_text(const harness::Evaluation& evaluation, const op::Opera
                         m.got, m.expected, m.tolerance);
   }
   if (!verdict.first.empty()) text += values_pattern(verdict.first);
-  if (!places.empty() && places.size() == verdict.first.size()) text += place_pattern(places, shape);
+  if (!places.empty() && places.size() == verdict.first.size())
+    text += place_pattern(places, shape);
   return text.substr(0, max_bytes);
 }
 

@@ -9,8 +9,8 @@
 namespace mtmc::search {
 
 // The verdict's message, the sizes of the case that failed, the first wrong elements with their
-// coordinates there, and what they have in common: all zero, all off by one factor, only in the last
-// column, ... At most `max_bytes`.
+// coordinates there, and what they have in common: all zero, all off by one factor, only in the
+// last column, ... At most `max_bytes`.
 std::string feedback_text(const harness::Evaluation& evaluation, const op::Operator& op,
                           const harness::JudgeLimits& limits, std::size_t max_bytes);
 

@@ -15,7 +15,9 @@ bool mentions(const std::string& text, std::initializer_list<const char*> words)
                      [&](const char* w) { return text.find(w) != std::string::npos; });
 }
 
-int log2_of(double ratio) { return ratio > 1 ? static_cast<int>(std::lround(std::log2(ratio))) : 0; }
+int log2_of(double ratio) {
+  return ratio > 1 ? static_cast<int>(std::lround(std::log2(ratio))) : 0;
+}
 
 }  // namespace
 
@@ -23,7 +25,8 @@ std::string niche_of(const kernel::Candidate& candidate, const Symbols& symbols)
   int path = 0;
   if (!candidate.sources.empty()) {
     const std::string& unit = candidate.sources.front().text;
-    path = (mentions(unit, {"__shared__"}) ? 1 : 0) | (mentions(unit, {"cp.async", "memcpy_async"}) ? 2 : 0) |
+    path = (mentions(unit, {"__shared__"}) ? 1 : 0) |
+           (mentions(unit, {"cp.async", "memcpy_async"}) ? 2 : 0) |
            (mentions(unit, {"float4", "float2", "int4", "uint4", "int2", "uint2"}) ? 4 : 0) |
            (mentions(unit, {"mma.sync", "wgmma", "ldmatrix"}) ? 8 : 0);
   }
@@ -58,7 +61,8 @@ std::string niche_of(const kernel::Candidate& candidate, const Symbols& symbols)
                      log2_of(static_cast<double>(widest_block)));
 }
 
-std::vector<std::size_t> worth_expanding(const std::vector<Standing>& nodes, int beam, int diverse) {
+std::vector<std::size_t> worth_expanding(const std::vector<Standing>& nodes, int beam,
+                                         int diverse) {
   std::vector<std::size_t> order(nodes.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {

@@ -1,5 +1,6 @@
-// Of what kind a candidate is, coarsely: tiling, memory path and parallel shape. A search that keeps
-// the fastest of several kinds does not end in the first valley (MAP-Elites, Mouret and Clune 2015).
+// Of what kind a candidate is, coarsely: tiling, memory path and parallel shape. A search that
+// keeps the fastest of several kinds does not end in the first valley (MAP-Elites, Mouret and Clune
+// 2015).
 #pragma once
 
 #include <cstdint>

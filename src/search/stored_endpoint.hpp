@@ -1,5 +1,5 @@
-// An endpoint that remembers: every exchange goes into the store, and a request that was asked before
-// is answered from there, so that a resumed run pays for no answer twice.
+// An endpoint that remembers: every exchange goes into the store, and a request that was asked
+// before is answered from there, so that a resumed run pays for no answer twice.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ namespace mtmc::search {
 // belongs to one thread). What it is given outlives it.
 class Conversation {
  public:
-  // `reuse`: answers that other runs have paid for count too. Reads what this run took before it was
-  // stopped, and adds what that cost to the meter. An empty run id: for no run.
+  // `reuse`: answers that other runs have paid for count too. Reads what this run took before it
+  // was stopped, and adds what that cost to the meter. An empty run id: for no run.
   static Result<Conversation> open(store::Store& store, std::string run_id, bool reuse,
                                    const llm::PriceTable& prices, Meter& meter);
 
@@ -30,7 +30,11 @@ class Conversation {
  private:
   Conversation(store::Store& store, std::string run_id, bool reuse, const llm::PriceTable& prices,
                Meter& meter)
-      : store_(&store), run_id_(std::move(run_id)), reuse_(reuse), prices_(&prices), meter_(&meter) {}
+      : store_(&store),
+        run_id_(std::move(run_id)),
+        reuse_(reuse),
+        prices_(&prices),
+        meter_(&meter) {}
   Result<void> remember(store::ExchangeRecord record);
   Result<llm::Exchange> hand_on(llm::Exchange exchange);
 

@@ -48,7 +48,8 @@ Result<llm::Recording> recording_of(store::Store& store, const std::string& run_
   if (!view) return tl::unexpected<Error>(view.error());
   auto exchanges = store::Exchanges(store).of_run(run_id);
   if (!exchanges) return tl::unexpected<Error>(exchanges.error());
-  if (exchanges->empty()) return bad_input("run " + run_id + " asked no model: there is nothing to record");
+  if (exchanges->empty())
+    return bad_input("run " + run_id + " asked no model: there is nothing to record");
   llm::Recording recording;
   for (const auto& e : *exchanges) {
     auto request = llm::request_from_json(parsed(e.request_json));
@@ -90,7 +91,8 @@ Result<std::string> trajectories_of(store::Store& store, const std::string& run_
     if (found == nodes.end()) continue;
     const auto& node = *found->second;
     const auto above = nodes.find(node.parent_id);
-    auto before = candidate_json(candidates, above == nodes.end() ? "" : above->second->candidate_id);
+    auto before =
+        candidate_json(candidates, above == nodes.end() ? "" : above->second->candidate_id);
     if (!before) return tl::unexpected<Error>(before.error());
     auto after = candidate_json(candidates, node.candidate_id);
     if (!after) return tl::unexpected<Error>(after.error());
@@ -116,7 +118,8 @@ Result<std::string> trajectories_of(store::Store& store, const std::string& run_
                    {"outcome", node.outcome},
                    {"message", node.message},
                    {"gain", node.gain},
-                   {"modelled_ns", node.time.modelled_ns ? json(*node.time.modelled_ns) : json(nullptr)},
+                   {"modelled_ns",
+                    node.time.modelled_ns ? json(*node.time.modelled_ns) : json(nullptr)},
                    {"reward_staged", t.staged_reward},
                    {"reward_log_gain", t.reward},
                    {"next", *after}}) +

@@ -9,7 +9,8 @@
 
 namespace mtmc::search {
 
-// The run's exchanges in its order, with the operator, device, settings and priors that it had: what
+// The run's exchanges in its order, with the operator, device, settings and priors that it had:
+// what
 // --replay takes. Also of a run that is not finished. bad_input where the run asked no model.
 Result<llm::Recording> recording_of(store::Store& store, const std::string& run_id);
 

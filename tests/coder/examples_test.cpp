@@ -1,5 +1,5 @@
-// The worked examples of prompts/actions/ are answers like a model's: they are read, compiled and run
-// against the reference at the stated, ragged and tiny sizes, so that none can rot.
+// The worked examples of prompts/actions/ are answers like a model's: they are read, compiled and
+// run against the reference at the stated, ragged and tiny sizes, so that none can rot.
 #include <catch2/catch.hpp>
 
 #include "coder/llm_answer.hpp"
@@ -73,7 +73,8 @@ TEST_CASE("a page says what, when, before what and what may go wrong") {
     const std::string name(kernel::name_of(action));
     CAPTURE(name);
     const std::string page(llm::prompt_page("actions/" + name + ".md"));
-    for (const char* heading : {"# ", "## What it does", "## When it pays", "## Preconditions", "## Pitfalls"})
+    for (const char* heading :
+         {"# ", "## What it does", "## When it pays", "## Preconditions", "## Pitfalls"})
       CHECK(page.find(heading) != std::string::npos);
   }
 }

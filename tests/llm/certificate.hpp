@@ -1,4 +1,5 @@
-// A self-signed certificate for 127.0.0.1 that is valid from and to as many days from now as a test says.
+// A self-signed certificate for 127.0.0.1 that is valid from and to as many days from now as a test
+// says.
 #pragma once
 
 #include <openssl/evp.h>
@@ -36,7 +37,9 @@ class Certificate {
     X509_add_ext(x509_, extension, -1);
     X509_EXTENSION_free(extension);
     REQUIRE(X509_sign(x509_, key_, EVP_sha256()) > 0);
-    path_ = (std::filesystem::temp_directory_path() / ("mtmc_certificate_" + std::to_string(getpid()))).string();
+    path_ =
+        (std::filesystem::temp_directory_path() / ("mtmc_certificate_" + std::to_string(getpid())))
+            .string();
     std::FILE* file = std::fopen(path_.c_str(), "w");
     REQUIRE(file);
     PEM_write_X509(file, x509_);

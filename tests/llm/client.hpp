@@ -1,4 +1,5 @@
-// An endpoint against a fault server: waits are noted instead of waited, and what comes back is looked at.
+// An endpoint against a fault server: waits are noted instead of waited, and what comes back is
+// looked at.
 #pragma once
 
 #include <catch2/catch.hpp>

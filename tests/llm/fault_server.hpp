@@ -56,8 +56,8 @@ class Stall {
 class FaultServer {
  public:
   // The last handler answers every further request.
-  explicit FaultServer(std::vector<Handler> handlers,
-                       std::unique_ptr<httplib::Server> server = std::make_unique<httplib::Server>())
+  explicit FaultServer(std::vector<Handler> handlers, std::unique_ptr<httplib::Server> server =
+                                                          std::make_unique<httplib::Server>())
       : owned_(std::move(server)), server_(*owned_), handlers_(std::move(handlers)) {
     server_.Post(".*", [this](const httplib::Request& request, httplib::Response& response) {
       const std::size_t n = requests_++;

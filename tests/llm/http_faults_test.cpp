@@ -1,4 +1,5 @@
-// Streams, dialects, throttling, limits and TLS: every fault has its documented outcome (docs/llm.md).
+// Streams, dialects, throttling, limits and TLS: every fault has its documented outcome
+// (docs/llm.md).
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
@@ -25,7 +26,8 @@ TEST_CASE("an answer that cannot be used is kept with what is wrong with it: it 
       Row{R"({"choices":[{"message":{"content":7}}]})", "content is not text"},
       Row{R"({"choices":[{"message":{"content":null,"tool_calls":[{"id":"a"}]}}]})", "tool call"},
       Row{R"({"choices":[{"message":{"content":null,"refusal":"I will not"}}]})", "I will not"},
-      Row{R"({"choices":[{"message":{"content":" "},"finish_reason":"length"}]})", "limit of tokens"},
+      Row{R"({"choices":[{"message":{"content":" "},"finish_reason":"length"}]})",
+          "limit of tokens"},
       Row{R"({"choices":[{"message":{"content":"","reasoning_content":"hm"}}]})", "is empty"});
   CAPTURE(row.body);
   FaultServer server({says(200, row.body)});
@@ -43,7 +45,8 @@ TEST_CASE("bytes that are not UTF-8 are replaced, and the answer is kept") {
 }
 
 std::string event(const std::string& content, const std::string& more = "") {
-  return R"(data: {"model":"m-served","choices":[{"index":0,"delta":{"content":")" + content + "\"}" + more + "}]}";
+  return R"(data: {"model":"m-served","choices":[{"index":0,"delta":{"content":")" + content +
+         "\"}" + more + "}]}";
 }
 const std::string kStop = R"(,"finish_reason":"stop")";
 const std::string kUsage =
@@ -51,8 +54,8 @@ const std::string kUsage =
 
 TEST_CASE("a stream is put together, with its usage, whatever stands between its events") {
   FaultServer server({FaultServer::streams(
-      {": keep-alive", R"(data: {"choices":[{"delta":{"role":"assistant"}}]})", event("he"), "event: x",
-       event("llo", kStop), kUsage, "data: [DONE]", event("after the end")})});
+      {": keep-alive", R"(data: {"choices":[{"delta":{"role":"assistant"}}]})", event("he"),
+       "event: x", event("llo", kStop), kUsage, "data: [DONE]", event("after the end")})});
   Client client(server.url());
   const auto exchange = client.endpoint->complete(hello());
   REQUIRE(exchange);
@@ -94,7 +97,8 @@ TEST_CASE("a stream that is cut, wrong or an error keeps what came, and is not r
     CHECK(problem(client).find("before its end mark") != std::string::npos);
   }
   SECTION("an error in the middle") {
-    FaultServer server({FaultServer::streams({event("ab"), R"(data: {"error":{"message":"out of memory"}})"})});
+    FaultServer server(
+        {FaultServer::streams({event("ab"), R"(data: {"error":{"message":"out of memory"}})"})});
     Client client(server.url());
     CHECK(problem(client).find("out of memory") != std::string::npos);
   }
@@ -141,8 +145,9 @@ TEST_CASE("what a server refuses by name is left out, step by step, and for good
   const auto refuses = [](const std::string& what) {
     return says(400, R"({"error":{"message":"unknown field )" + what + "\"}}");
   };
-  FaultServer server({refuses("stream_options"), refuses("response_format"), refuses("grammar"), refuses("json_object"),
-                      refuses("temperature"), refuses("max_completion_tokens instead"), says(200, good_reply("at last"))});
+  FaultServer server({refuses("stream_options"), refuses("response_format"), refuses("grammar"),
+                      refuses("json_object"), refuses("temperature"),
+                      refuses("max_completion_tokens instead"), says(200, good_reply("at last"))});
   Client client(server.url());
   Request request = hello();
   request.schema = AnswerSchema{"steps", R"({"type":"object"})"};
@@ -181,7 +186,8 @@ TEST_CASE("throttling is not failure, and an empty account is not throttling") {
     CHECK(client.waits.size() == 2);
   }
   SECTION("no money") {
-    FaultServer server({says(429, R"({"error":{"code":"insufficient_quota","message":"pay first"}})")});
+    FaultServer server(
+        {says(429, R"({"error":{"code":"insufficient_quota","message":"pay first"}})")});
     Client client(server.url());
     CHECK(failure(client).find("pay first") != std::string::npos);
     CHECK(server.requests() == 1);
@@ -239,8 +245,10 @@ TEST_CASE("HTTPS is spoken to a certificate that holds, and to no other") {
     bool trusted;
     const char* expected;  // empty: it holds
   };
-  const Row row = GENERATE(Row{-1, 30, "IP:127.0.0.1", true, ""}, Row{-1, 30, "IP:127.0.0.1", false, "certificate"},
-                           Row{-60, -30, "IP:127.0.0.1", true, "expired"}, Row{-1, 30, "DNS:example.org", true, "certificate"});
+  const Row row = GENERATE(Row{-1, 30, "IP:127.0.0.1", true, ""},
+                           Row{-1, 30, "IP:127.0.0.1", false, "certificate"},
+                           Row{-60, -30, "IP:127.0.0.1", true, "expired"},
+                           Row{-1, 30, "DNS:example.org", true, "certificate"});
   const Certificate certificate(row.first_day, row.last_day, row.name);
   FaultServer server({says(200, good_reply("hi"))},
                      std::make_unique<httplib::SSLServer>(certificate.x509(), certificate.key()));

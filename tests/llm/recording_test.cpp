@@ -58,7 +58,8 @@ TEST_CASE("a recording comes back from its file as it was, readable by its owner
   REQUIRE(write_recording(file.path, written));
   REQUIRE(write_recording(file.path, written));
   using std::filesystem::perms;
-  CHECK((std::filesystem::status(file.path).permissions() & (perms::group_all | perms::others_all)) == perms::none);
+  CHECK((std::filesystem::status(file.path).permissions() &
+         (perms::group_all | perms::others_all)) == perms::none);
   CHECK_FALSE(std::filesystem::exists(file.path + ".part"));
   const auto read = read_recording(file.path);
   REQUIRE(read);
@@ -93,7 +94,8 @@ TEST_CASE("a request that is missing is shown beside the one that was recorded")
   recording.exchanges = {said("planner", "first line\nsecond word", "x")};
   const auto missing = make_recorded_endpoint(recording, "r.jsonl")->complete(close);
   REQUIRE_FALSE(missing);
-  CHECK(missing.error().message.find("has 'second line' where 'second word' was recorded") != std::string::npos);
+  CHECK(missing.error().message.find("has 'second line' where 'second word' was recorded") !=
+        std::string::npos);
 }
 
 TEST_CASE("by order, a role gets its next answer, whatever it asks") {
@@ -128,12 +130,15 @@ TEST_CASE("a broken recording names its line") {
   const std::string line = GENERATE("nonsense", "{}", R"({"request":{},"exchange":{}})",
                                     R"({"request":{"model":3},"exchange":{}})");
   TempFile file;
-  std::ofstream(file.path) << R"({"format":2,"run":{}})" << "\n\n" << line << "\n";
+  std::ofstream(file.path) << R"({"format":2,"run":{}})"
+                           << "\n\n"
+                           << line << "\n";
   const auto recording = read_recording(file.path);
   REQUIRE_FALSE(recording);
   CHECK(recording.error().code == ErrorCode::bad_input);
   CHECK(recording.error().message.find("line 3") != std::string::npos);
-  std::ofstream(file.path) << R"({"format":1,"request":{},"exchange":{}})" << "\n";
+  std::ofstream(file.path) << R"({"format":1,"request":{},"exchange":{}})"
+                           << "\n";
   CHECK(read_recording(file.path).error().message.find("format 2") != std::string::npos);
   std::ofstream(file.path) << "";
   CHECK_FALSE(read_recording(file.path));

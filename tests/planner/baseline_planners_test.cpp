@@ -29,7 +29,8 @@ TEST_CASE("the one-shot planner asks for the whole kernel until one is correct")
   CHECK(planner->propose(f.state, 3)->front().key() == "rewrite * sample=1");
   f.state.here = {{Fixture::step(kernel::Action::rewrite, "*", {{"sample", 1}}), "mismatch", 0}};
   CHECK(planner->propose(f.state, 3)->front().key() == "rewrite * sample=2");
-  f.state.here.push_back({Fixture::step(kernel::Action::rewrite, "*", {{"sample", 2}}), "correct", 2});
+  f.state.here.push_back(
+      {Fixture::step(kernel::Action::rewrite, "*", {{"sample", 2}}), "correct", 2});
   CHECK(planner->propose(f.state, 3)->front().action == kernel::Action::stop);
 }
 

@@ -16,22 +16,26 @@ TEST_CASE("plain language is told from operator lines") {
 }
 
 TEST_CASE("a model's line is parsed and comes back canonical") {
-  llm::FakeEndpoint endpoint({std::string("Sure.\n```json\n{\"operator\": \"") + kLine + "\"}\n```"});
+  llm::FakeEndpoint endpoint(
+      {std::string("Sure.\n```json\n{\"operator\": \"") + kLine + "\"}\n```"});
   const auto translation = translate(endpoint, {"m"}, "row softmax, 512 by 2048, half");
   REQUIRE(translation);
   CHECK(translation->line == op::text(*op::parse_operator(kLine)));
   CHECK(translation->model == "fake-1");
   const auto request = endpoint.requests().at(0);
   CHECK(request.role == "translator");
-  CHECK_THAT(request.messages[1].content, Catch::Matchers::Contains("row softmax, 512 by 2048, half"));
+  CHECK_THAT(request.messages[1].content,
+             Catch::Matchers::Contains("row softmax, 512 by 2048, half"));
   CHECK_THAT(request.messages[0].content, Catch::Matchers::Contains("layer_norm("));
 }
 
 TEST_CASE("a line that cannot be read is corrected once, with the parser's words") {
   SECTION("then it can") {
-    llm::FakeEndpoint endpoint({R"({"operator": "y = sofmax(x); x: f32[4]"})", std::string("{\"operator\": \"") + kLine + "\"}"});
+    llm::FakeEndpoint endpoint({R"({"operator": "y = sofmax(x); x: f32[4]"})",
+                                std::string("{\"operator\": \"") + kLine + "\"}"});
     REQUIRE(translate(endpoint, {"m"}, "softmax of something"));
-    CHECK_THAT(endpoint.requests().at(1).messages.back().content, Catch::Matchers::Contains("sofmax"));
+    CHECK_THAT(endpoint.requests().at(1).messages.back().content,
+               Catch::Matchers::Contains("sofmax"));
   }
   SECTION("then it is an error") {
     llm::FakeEndpoint endpoint({"no idea", R"({"operator": ""})"});
@@ -42,7 +46,8 @@ TEST_CASE("a line that cannot be read is corrected once, with the parser's words
   }
   SECTION("a dead endpoint is not") {
     llm::FakeEndpoint endpoint;
-    CHECK(translate(endpoint, {"m"}, "softmax of something").error().code == ErrorCode::unavailable);
+    CHECK(translate(endpoint, {"m"}, "softmax of something").error().code ==
+          ErrorCode::unavailable);
   }
 }
 

@@ -1,6 +1,7 @@
-// Real conversations, held once with a model behind an endpoint and committed as they were: each is run
-// again through the whole tool, and takes the same steps to the same outcomes. What a step brought is
-// in results/; times are not compared here, so that a better model of time does not fail.
+// Real conversations, held once with a model behind an endpoint and committed as they were: each is
+// run again through the whole tool, and takes the same steps to the same outcomes. What a step
+// brought is in results/; times are not compared here, so that a better model of time does not
+// fail.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -30,16 +31,20 @@ const fs::path kFolder = fs::path(MTMC_SOURCE_DIR) / "tests" / "replay";
 const std::vector<std::string> kChosen = [] {
   std::vector<std::string> all;
   for (const auto& entry : fs::recursive_directory_iterator(kFolder))
-    if (entry.path().extension() == ".jsonl") all.push_back(fs::relative(entry.path(), kFolder).string());
+    if (entry.path().extension() == ".jsonl")
+      all.push_back(fs::relative(entry.path(), kFolder).string());
   std::sort(all.begin(), all.end());
   return all;
 }();
 #else
-const std::vector<std::string> kChosen = {"gemm_bias_gelu.jsonl", "layer_norm.jsonl", "one_shot/gemm_bias_gelu.jsonl"};
+const std::vector<std::string> kChosen = {"gemm_bias_gelu.jsonl", "layer_norm.jsonl",
+                                          "one_shot/gemm_bias_gelu.jsonl"};
 #endif
 
 json replay(const std::string& recording, const Home& home, const std::string& more = "") {
-  const auto r = run_tool("generate-operator --replay '" + recording + "' --db db --quiet --no-export --json " + more, home.path());
+  const auto r = run_tool(
+      "generate-operator --replay '" + recording + "' --db db --quiet --no-export --json " + more,
+      home.path());
   INFO(r.err);
   REQUIRE(r.exit_code <= 1);
   return json::parse(r.out);
@@ -48,8 +53,8 @@ json replay(const std::string& recording, const Home& home, const std::string& m
 std::string outcomes(const json& run) {
   std::string text;
   for (const auto& step : run["steps"])
-    text += fmt::format("  {}: {}{}\n", step["key"].get<std::string>(), step["outcome"].get<std::string>(),
-                        step["kept"] == true ? ", kept" : "");
+    text += fmt::format("  {}: {}{}\n", step["key"].get<std::string>(),
+                        step["outcome"].get<std::string>(), step["kept"] == true ? ", kept" : "");
   return fmt::format("{}\n", run["verdict"].get<std::string>()) + text;
 }
 
@@ -60,8 +65,10 @@ std::map<std::string, std::string> read_outcomes() {
   std::string line, name;
   while (std::getline(file, line)) {
     const auto colon = line.find(": ");
-    if (line.starts_with("  ")) blocks[name] += line + "\n";
-    else if (colon != std::string::npos) blocks[name = line.substr(0, colon)] = line.substr(colon + 2) + "\n";
+    if (line.starts_with("  "))
+      blocks[name] += line + "\n";
+    else if (colon != std::string::npos)
+      blocks[name = line.substr(0, colon)] = line.substr(colon + 2) + "\n";
   }
   return blocks;
 }
@@ -105,7 +112,8 @@ TEST_CASE("a replay that lacks a request fails loudly, and what it had is kept")
   llm::Recording cut = *recording;
   cut.exchanges.resize(3);
   REQUIRE(llm::write_recording(home.file("cut.jsonl"), cut));
-  const auto r = run_tool("generate-operator --replay cut.jsonl --db db --quiet --no-export", home.path());
+  const auto r =
+      run_tool("generate-operator --replay cut.jsonl --db db --quiet --no-export", home.path());
   CHECK(r.exit_code == 3);
   CHECK(std::count(r.err.begin(), r.err.end(), '\n') == 1);
   CHECK(r.err.find("llm recording cut.jsonl has no coder request") != std::string::npos);
@@ -122,7 +130,8 @@ TEST_CASE("trajectories and the conversation come out of the database as they we
   Home home;
   const std::string path = (kFolder / "gemm_bias_gelu.jsonl").string();
   const json run = replay(path, home, "--record again.jsonl");
-  const auto before = llm::read_recording(path), after = llm::read_recording(home.file("again.jsonl"));
+  const auto before = llm::read_recording(path),
+             after = llm::read_recording(home.file("again.jsonl"));
   REQUIRE(after);
   REQUIRE(before->exchanges.size() == after->exchanges.size());
   for (std::size_t i = 0; i < before->exchanges.size(); ++i) {
@@ -147,12 +156,15 @@ TEST_CASE("trajectories and the conversation come out of the database as they we
       CHECK(t["reward_staged"] == (t["gain"] > 1 ? 1.0 : 0.5));
       CHECK(t["reward_log_gain"].get<double>() == Approx(std::log(t["gain"].get<double>())));
     }
-    if (!last.empty()) CHECK(t["state"]["candidate"]["id"] == last);  // every step of this run was kept
+    if (!last.empty())
+      CHECK(t["state"]["candidate"]["id"] == last);  // every step of this run was kept
     last = t["next"]["id"].get<std::string>();
   }
   CHECK(number == static_cast<int>(run["steps"].size()));
   CHECK(run_tool("export " + id + " --as recording --db db", home.path()).exit_code == 0);
-  CHECK(run_tool("export " + run["candidate"].get<std::string>() + " --as trajectories --db db", home.path()).exit_code == 2);
+  CHECK(run_tool("export " + run["candidate"].get<std::string>() + " --as trajectories --db db",
+                 home.path())
+            .exit_code == 2);
 }
 
 TEST_CASE("a budget ends a run with what stands, in one line") {
@@ -161,10 +173,13 @@ TEST_CASE("a budget ends a run with what stands, in one line") {
   const json run = replay((kFolder / "gemm_bias_gelu.jsonl").string(), home, "--budget steps=2");
   CHECK(run["verdict"] == "correct");
   CHECK(run["details"]["spent"]["steps"] == 2);
-  const auto r = run_tool("generate-operator --replay '" + (kFolder / "gemm_bias_gelu.jsonl").string() +
-                              "' --db db --no-export --budget tokens=3000", home.path());
+  const auto r =
+      run_tool("generate-operator --replay '" + (kFolder / "gemm_bias_gelu.jsonl").string() +
+                   "' --db db --no-export --budget tokens=3000",
+               home.path());
   CHECK(r.exit_code == 0);
   CHECK(r.err.find("token budget is used up") != std::string::npos);
-  CHECK(run_tool("generate-operator 'y = relu(x); x: f32[4]' --budget coins=1", home.path()).exit_code == 2);
+  CHECK(run_tool("generate-operator 'y = relu(x); x: f32[4]' --budget coins=1", home.path())
+            .exit_code == 2);
 }
 #endif

@@ -25,7 +25,8 @@ TEST_CASE("caps are read from one text, and what is none is named") {
   CHECK(caps->device_s == 1.5);
   CHECK(caps->steps == 24);
   CHECK_FALSE(caps_from("")->any());
-  for (const char* bad : {"tokens", "tokens=", "tokens=x", "tokens=-1", "tokens=1 ", "coins=3", "usd=nan"}) {
+  for (const char* bad :
+       {"tokens", "tokens=", "tokens=x", "tokens=-1", "tokens=1 ", "coins=3", "usd=nan"}) {
     CAPTURE(bad);
     const auto read = caps_from(bad);
     REQUIRE_FALSE(read);
@@ -60,7 +61,8 @@ TEST_CASE("each cap ends a run when it is reached, and says so") {
     CHECK(meter.exhausted()->find("step budget") == 0);
   }
   SECTION("device and wall time") {
-    Meter device(*caps_from("device_s=2"), nullptr, clock), wall(*caps_from("wall_s=3"), nullptr, clock);
+    Meter device(*caps_from("device_s=2"), nullptr, clock),
+        wall(*caps_from("wall_s=3"), nullptr, clock);
     device.set_times(10, 1.5);
     CHECK_FALSE(device.exhausted());
     device.set_times(10, 2.5);
@@ -114,7 +116,8 @@ TEST_CASE("settings come back from their JSON") {
   s.beam = 5;
   s.limits.sampled_blocks = 7;
   CHECK(to_json(settings_from_json(to_json(s))) == to_json(s));
-  CHECK(to_json(settings_from_json(nlohmann::json{{"beam", "x"}, {"seed", nullptr}})) == to_json(Settings()));
+  CHECK(to_json(settings_from_json(nlohmann::json{{"beam", "x"}, {"seed", nullptr}})) ==
+        to_json(Settings()));
 }
 
 }  // namespace

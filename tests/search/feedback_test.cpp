@@ -14,7 +14,8 @@ const op::Operator& product() {
 }
 
 // The case "stated", whose shape is 64 x 40.
-std::string of(std::vector<harness::Mismatch> first, const std::string& at = "stated", std::size_t max = 6000) {
+std::string of(std::vector<harness::Mismatch> first, const std::string& at = "stated",
+               std::size_t max = 6000) {
   harness::Evaluation e;
   e.verdict.outcome = harness::Outcome::mismatch;
   e.verdict.message = "case " + at + ": some elements differ";
@@ -36,12 +37,18 @@ TEST_CASE("a pattern in the values or places is named") {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   CHECK_THAT(of({{"y", 1, 0, 2, 0}, {"y", 2, 0, 3, 0}}), Contains("all of them are 0\n"));
   CHECK_THAT(of({{"y", 1, nan, 2, 0}}), Contains("all of them are NaN"));
-  CHECK_THAT(of({{"y", 1, 4, 2, 0}, {"y", 2, 6, 3, 0}, {"y", 5, 2, 1, 0}}), Contains("2 times what was expected"));
-  CHECK_THAT(of({{"y", 1, 3, 2, 0}, {"y", 2, 8, 7, 0}, {"y", 5, 101, 100, 0}}), Contains("off by 1\n"));
-  CHECK_THAT(of({{"y", 1, 1.001, 1, 0}, {"y", 2, 7.003, 7, 0}, {"y", 5, 100.2, 100, 0}}), Contains("less than 1 %"));
-  CHECK_THAT(of({{"y", 39, 1, 2, 0}, {"y", 79, 5, 3, 0}}), Contains("coordinate 39 of dimension 1, the last"));
-  CHECK_THAT(of({{"y", 3, 1, 2, 0}, {"y", 7, 5, 3, 0}, {"y", 11, 9, 1, 0}}), Contains("4 apart along the last dimension"));
-  CHECK(of({{"y", 1, 5, 2, 0}, {"y", 43, 9, 3, 0}, {"y", 85, 1, 8, 0}}).find("all of them") == std::string::npos);
+  CHECK_THAT(of({{"y", 1, 4, 2, 0}, {"y", 2, 6, 3, 0}, {"y", 5, 2, 1, 0}}),
+             Contains("2 times what was expected"));
+  CHECK_THAT(of({{"y", 1, 3, 2, 0}, {"y", 2, 8, 7, 0}, {"y", 5, 101, 100, 0}}),
+             Contains("off by 1\n"));
+  CHECK_THAT(of({{"y", 1, 1.001, 1, 0}, {"y", 2, 7.003, 7, 0}, {"y", 5, 100.2, 100, 0}}),
+             Contains("less than 1 %"));
+  CHECK_THAT(of({{"y", 39, 1, 2, 0}, {"y", 79, 5, 3, 0}}),
+             Contains("coordinate 39 of dimension 1, the last"));
+  CHECK_THAT(of({{"y", 3, 1, 2, 0}, {"y", 7, 5, 3, 0}, {"y", 11, 9, 1, 0}}),
+             Contains("4 apart along the last dimension"));
+  CHECK(of({{"y", 1, 5, 2, 0}, {"y", 43, 9, 3, 0}, {"y", 85, 1, 8, 0}}).find("all of them") ==
+        std::string::npos);
 }
 
 TEST_CASE("feedback is capped") { CHECK(of({{"y", 1, 0, 2, 0}}, "stated", 50).size() == 50); }

@@ -8,7 +8,8 @@ namespace {
 using Order = std::vector<std::size_t>;
 
 TEST_CASE("the fastest come first, and then the fastest of another kind") {
-  const std::vector<Standing> nodes = {{30, "a", true}, {10, "a", true}, {20, "a", true}, {40, "b", true}, {50, "c", true}};
+  const std::vector<Standing> nodes = {
+      {30, "a", true}, {10, "a", true}, {20, "a", true}, {40, "b", true}, {50, "c", true}};
   CHECK(worth_expanding(nodes, 1, 0) == Order{1});
   CHECK(worth_expanding(nodes, 2, 0) == Order{1, 2});
   CHECK(worth_expanding(nodes, 2, 1) == Order{1, 2, 3});
@@ -18,7 +19,8 @@ TEST_CASE("the fastest come first, and then the fastest of another kind") {
 }
 
 TEST_CASE("a closed node keeps its place: what is slower does not move up") {
-  const std::vector<Standing> nodes = {{10, "a", false}, {20, "a", true}, {30, "a", true}, {40, "b", true}};
+  const std::vector<Standing> nodes = {
+      {10, "a", false}, {20, "a", true}, {30, "a", true}, {40, "b", true}};
   CHECK(worth_expanding(nodes, 1, 0).empty());
   CHECK(worth_expanding(nodes, 2, 0) == Order{1});
   CHECK(worth_expanding(nodes, 1, 1) == Order{3});

@@ -9,7 +9,9 @@
 namespace mtmc::search {
 namespace {
 
-store::Store open_store() { return std::move(*store::Store::open(":memory:", store::OpenMode::create)); }
+store::Store open_store() {
+  return std::move(*store::Store::open(":memory:", store::OpenMode::create));
+}
 
 std::string new_run(store::Store& store, bool fresh = false) {
   store::OperatorRecord op{"h", "y = relu(x); x: f32[4]", "{}", {"relu"}};
@@ -41,7 +43,8 @@ TEST_CASE("a resumed run gets its answers back in order, and their cost; then it
   {
     Talk talk(store, run, true);
     CHECK(talk.conversation.complete(fake, ask("a"))->answer == "one");
-    CHECK(talk.conversation.complete(fake, ask("a"))->answer == "two");  // asked again: another sample
+    CHECK(talk.conversation.complete(fake, ask("a"))->answer ==
+          "two");  // asked again: another sample
     CHECK(talk.conversation.calls() == 2);
   }
   Talk again(store, run, true);
