@@ -26,7 +26,7 @@ namespace {
 
 const fs::path kFolder = fs::path(MTMC_SOURCE_DIR) / "tests" / "replay";
 
-// Quick ones that have, between them, edits, whole files, a template, a refusal and a correction.
+// Quick ones that have edits and whole files between them.
 #ifdef MTMC_REPLAY_ALL
 const std::vector<std::string> kChosen = [] {
   std::vector<std::string> all;
@@ -37,7 +37,7 @@ const std::vector<std::string> kChosen = [] {
   return all;
 }();
 #else
-const std::vector<std::string> kChosen = {"gemm_bias_gelu.jsonl", "layer_norm.jsonl",
+const std::vector<std::string> kChosen = {"cumsum.jsonl", "layer_norm.jsonl",
                                           "one_shot/gemm_bias_gelu.jsonl"};
 #endif
 
@@ -107,7 +107,7 @@ TEST_CASE("a recorded conversation replays to the outcomes that it had, with no 
 TEST_CASE("a replay that lacks a request fails loudly, and what it had is kept") {
   if (!mtmc::test::has_nvrtc()) return;
   Home home;
-  const auto recording = llm::read_recording((kFolder / "gemm_bias_gelu.jsonl").string());
+  const auto recording = llm::read_recording((kFolder / "cumsum.jsonl").string());
   REQUIRE(recording);
   llm::Recording cut = *recording;
   cut.exchanges.resize(3);
@@ -128,7 +128,7 @@ TEST_CASE("a replay that lacks a request fails loudly, and what it had is kept")
 TEST_CASE("trajectories and the conversation come out of the database as they went in") {
   if (!mtmc::test::has_nvrtc()) return;
   Home home;
-  const std::string path = (kFolder / "gemm_bias_gelu.jsonl").string();
+  const std::string path = (kFolder / "cumsum.jsonl").string();
   const json run = replay(path, home, "--record again.jsonl");
   const auto before = llm::read_recording(path),
              after = llm::read_recording(home.file("again.jsonl"));
@@ -170,11 +170,11 @@ TEST_CASE("trajectories and the conversation come out of the database as they we
 TEST_CASE("a budget ends a run with what stands, in one line") {
   if (!mtmc::test::has_nvrtc()) return;
   Home home;
-  const json run = replay((kFolder / "gemm_bias_gelu.jsonl").string(), home, "--budget steps=2");
+  const json run = replay((kFolder / "cumsum.jsonl").string(), home, "--budget steps=2");
   CHECK(run["verdict"] == "correct");
   CHECK(run["details"]["spent"]["steps"] == 2);
   const auto r =
-      run_tool("generate-operator --replay '" + (kFolder / "gemm_bias_gelu.jsonl").string() +
+      run_tool("generate-operator --replay '" + (kFolder / "cumsum.jsonl").string() +
                    "' --db db --no-export --budget tokens=3000",
                home.path());
   CHECK(r.exit_code == 0);
