@@ -340,11 +340,11 @@ Result<Assessment> Assessor::confirm(const kernel::Region& region, const kernel:
   if (!evaluator) return tl::unexpected<Error>(evaluator.error());
   harness::JudgeRequest judge = m.judge_request(region.op);
   judge.units.push_back({candidate, std::move(std::get<compiler::Binary>(*compiled)), {}, {}, {}, {}});
-  auto evaluation = (*evaluator)->evaluate(judge);
+  auto evaluation = m.evaluate(**evaluator, judge);
   if (!evaluation) return tl::unexpected<Error>(evaluation.error());
   again.evaluation = std::move(*evaluation);
   // A verdict that does not hold up the second time is the one that counts.
-  if (!again.correct()) again.feedback = feedback(again.evaluation);
+  if (!again.correct()) again.feedback = feedback_text(again.evaluation, region.op, m.settings.limits, kMaxFeedback);
   const std::string key = store::verdict_key(m.verdict_identity(hash, kernel::to_json(candidate.recipe).dump(), region.op));
   if (auto ok = m.remember(key, hash, again); !ok) return tl::unexpected<Error>(ok.error());
   return again;
