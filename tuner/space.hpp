@@ -1,4 +1,4 @@
-// A tuning space: parameters with finite lists of integer values, and constraints that tie them.
+// A tuning space: parameters with finite lists of values, and constraints that tie them.
 //
 // Valid configurations are numbered 0 .. size()-1 without writing out the whole space: parameters
 // that no constraint ties together form independent components, the components are enumerated, and
@@ -17,6 +17,7 @@
 
 #include "base/error.hpp"
 #include "base/expr.hpp"
+#include "base/value.hpp"
 #include "tuner/component.hpp"
 #include "tuner/constraint.hpp"
 
@@ -25,21 +26,27 @@ namespace mtmc::tuner {
 // Values are distinct, at least one and at most 65,535; their order is what "adjacent" means.
 struct Parameter {
   std::string name;
-  std::vector<std::int64_t> values;
-  std::int64_t default_value = 0;  // one of values
+  std::vector<Value> values;
+  Value default_value;  // one of values
 };
+std::vector<Value> values_of(const std::vector<std::int64_t>& integers);
 
 // One value per parameter, in the order of Space::parameters().
-using Configuration = std::vector<std::int64_t>;
+using Configuration = std::vector<Value>;
 
-// Which configurations are near: one parameter moved to the nearest valid value before or after it
-// in its list, or to any other valid value.
-enum class Neighbourhood { adjacent, any };
+// Which configurations are near.
+enum class Neighbourhood {
+  adjacent,  // one parameter moved to the nearest valid value before or after it in its list
+  hamming,   // one parameter moved to any other valid value
+  strictly_adjacent,  // every parameter at most one place away in its list, any number of them moved
+};
 
 class Space {
  public:
   // `facts` are fixed symbols that constraints may use (device limits, dims). A configuration for
-  // which a constraint has no value (division by zero, overflow) is not valid; notes() says so.
+  // which a constraint has no value (division by zero; with Syntax::checked overflow too) is not
+  // valid; notes() says so. With Syntax::python a number beyond 64 bits is an error instead, because
+  // Python would have gone on.
   // bad_input: no parameters, a bad or repeated parameter, a fact named like a parameter, a
   // constraint with an unknown symbol, an empty space (the message names the first constraint that
   // together with those before it leaves nothing), more than 2^63-1 configurations, or a component
@@ -48,6 +55,12 @@ class Space {
                              const std::vector<Constraint>& constraints, const Symbols& facts = {});
 
   std::uint64_t size() const { return size_; }  // valid configurations, at least 1
+  // The space of exactly these configurations, each a row of digits (places in the value lists).
+  // Repeated rows count once. bad_input: as build(), no rows, a row of another length or with a digit
+  // beyond its list.
+  static Result<Space> of_rows(std::vector<Parameter> parameters,
+                               const std::vector<std::vector<ValueIndex>>& rows);
+
   double cartesian() const;                     // combinations before constraints
   const std::vector<Parameter>& parameters() const { return parameters_; }
   const std::vector<Component>& components() const { return components_; }
@@ -56,6 +69,9 @@ class Space {
 
   // REQUIRES: index < size().
   Configuration at(std::uint64_t index) const;
+  // The places of its values in their lists, one per parameter. REQUIRES: index < size().
+  void digits(std::uint64_t index, ValueIndex* out) const;
+  std::optional<std::uint64_t> index_of_digits(const ValueIndex* digits) const;
   // The number of a valid configuration; nullopt for any other values or another length.
   std::optional<std::uint64_t> index_of(const Configuration& configuration) const;
   bool contains(const Configuration& configuration) const {
@@ -64,8 +80,8 @@ class Space {
   // The configuration of all defaults, where it is valid.
   std::optional<Configuration> default_configuration() const;
 
-  // Numbers of the neighbours, without `index` itself, ordered by parameter, then value.
-  // REQUIRES: index < size().
+  // Numbers of the neighbours, without `index` itself, ordered by parameter, then value; strictly
+  // adjacent ones by number, and of these at most 65,536. REQUIRES: index < size().
   std::vector<std::uint64_t> neighbours(std::uint64_t index, Neighbourhood neighbourhood) const;
 
   // A uniform draw from the counter RNG: the same (seed, draw) gives the same number. Draws are
@@ -76,9 +92,15 @@ class Space {
   std::string text(const Configuration& configuration) const;
 
  private:
+  Result<void> number_rows();
+
   std::vector<Parameter> parameters_;
   std::vector<Component> components_;
   std::vector<std::uint64_t> strides_;  // per component
+  struct Place {
+    std::size_t component, member;
+  };
+  std::vector<Place> places_;  // per parameter
   std::uint64_t size_ = 0;
   std::vector<std::string> notes_;
 };

@@ -1,9 +1,11 @@
 // The table of strategies, the bookkeeping they share, and the two that need nothing else.
 #include "tuner/strategy.hpp"
 
-#include <fmt/format.h>
+#include <algorithm>
 #include <cmath>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "tuner/strategies.hpp"
 
@@ -17,14 +19,20 @@ struct Row {
   Maker make;
 };
 constexpr Row kRows[] = {
+    {{"portfolio", "the default: hands the budget to whichever of the others pays"}, make_portfolio},
     {{"exhaustive", "every configuration, in the order of the space"}, make_exhaustive},
     {{"random", "every configuration, in a seeded random order"}, make_random},
+    {{"annealing", "simulated annealing over neighbours, cooled to the budget"}, make_annealing},
     {{"local", "iterated local search from the best of some random samples"}, make_local},
+    {{"genetic", "crossover and mutation of the best configurations"}, make_genetic},
+    {{"mcts", "upper confidence bounds on a tree over the parameters"}, make_mcts},
+    {{"forest", "a forest of regression trees that learns from every trial"}, make_forest},
 };
 
-class Exhaustive final : public IndexedStrategy {
+class Exhaustive final : public RememberingStrategy {
  public:
-  using IndexedStrategy::IndexedStrategy;
+  Exhaustive(const Space& space, StrategyOptions options)
+      : RememberingStrategy(space, std::move(options), "exhaustive") {}
   std::string_view name() const override { return "exhaustive"; }
 
  private:
@@ -36,53 +44,82 @@ class Exhaustive final : public IndexedStrategy {
   std::uint64_t position_ = 0;
 };
 
-class Random final : public IndexedStrategy {
+class Random final : public RememberingStrategy {
  public:
   Random(const Space& space, StrategyOptions options)
-      : IndexedStrategy(space, std::move(options)), order_(space.size(), seed_) {}
+      : RememberingStrategy(space, std::move(options), "random") {}
   std::string_view name() const override { return "random"; }
 
  private:
-  std::optional<std::uint64_t> choose() override { return first_free(order_, &position_); }
+  std::optional<std::uint64_t> choose() override { return fresh(); }
   void learned(std::uint64_t, const Record&) override {}
-
-  Permutation order_;
-  std::uint64_t position_ = 0;
 };
 
 }  // namespace
 
-IndexedStrategy::IndexedStrategy(const Space& space, StrategyOptions options)
-    : space_(space), seed_(options.seed) {
-  for (const auto& configuration : options.first)
-    if (const auto index = space.index_of(configuration)) first_.push_back(*index);
+RememberingStrategy::RememberingStrategy(const Space& space, StrategyOptions options,
+                                         std::string_view stream)
+    : space_(space),
+      seed_(options.seed),
+      budget_(static_cast<std::size_t>(
+          std::min<std::uint64_t>(std::max<std::size_t>(options.budget, 1), space.size()))),
+      dice_(options.seed, stream),
+      first_(std::move(options.first)),
+      order_(space.size(), options.seed),
+      scratch_(space.parameters().size()) {
+  for (std::size_t p = 0; p < space.parameters().size(); ++p) {
+    counts_.push_back(space.parameters()[p].values.size());
+    if (counts_.back() > 1) free_.push_back(p);
+  }
+  records_.reserve(std::min<std::size_t>(2 * budget_, 4096));
 }
 
-std::optional<Configuration> IndexedStrategy::next() {
+std::optional<std::uint64_t> RememberingStrategy::next() {
   std::optional<std::uint64_t> index;
   while (!index && next_first_ < first_.size()) {
     const std::uint64_t candidate = first_[next_first_++];
-    if (!taken(candidate)) index = candidate;
+    if (candidate < space_.size() && !taken(candidate)) index = candidate;
   }
   if (!index) index = choose();
-  if (!index) return std::nullopt;
-  records_.emplace(*index, Record{});
-  return space_.at(*index);
+  if (index) records_.emplace(*index, Record{});
+  return index;
 }
 
-void IndexedStrategy::tell(const Configuration& configuration, const Measurement& measurement) {
-  const auto index = space_.index_of(configuration);
-  if (!index) return;
-  Record& record = records_[*index];
+void RememberingStrategy::tell(std::uint64_t index, const Measurement& measurement) {
+  Record& record = records_[index];
   if (record.state != State::pending) return;
   const bool ok = measurement.ok && std::isfinite(measurement.value);
   record = {ok ? State::ok : State::failed, ok ? measurement.value : 0};
-  learned(*index, record);
+  ++told_;
+  learned(index, record);
 }
 
-const IndexedStrategy::Record* IndexedStrategy::record(std::uint64_t index) const {
+const RememberingStrategy::Record* RememberingStrategy::record(std::uint64_t index) const {
   const auto it = records_.find(index);
   return it == records_.end() ? nullptr : &it->second;
+}
+
+void RememberingStrategy::mutate(ValueIndex* digits, bool near) {
+  if (free_.empty()) return;
+  const std::size_t p = free_[dice_.below(free_.size())];
+  const std::uint64_t own = digits[p], count = counts_[p];
+  if (near) {
+    const bool up = own == 0 || (own + 1 < count && dice_.coin());
+    digits[p] = static_cast<ValueIndex>(up ? own + 1 : own - 1);
+  } else {
+    const std::uint64_t other = dice_.below(count - 1);
+    digits[p] = static_cast<ValueIndex>(other < own ? other : other + 1);
+  }
+}
+
+std::optional<std::uint64_t> RememberingStrategy::random_neighbour(std::uint64_t index, bool near) {
+  for (int throws = 0; throws < 16; ++throws) {
+    space_.digits(index, scratch_.data());
+    mutate(scratch_.data(), near);
+    const auto found = space_.index_of_digits(scratch_.data());
+    if (found && *found != index) return found;
+  }
+  return std::nullopt;
 }
 
 std::unique_ptr<Strategy> make_exhaustive(const Space& space, StrategyOptions options) {

@@ -1,8 +1,9 @@
 // Which configuration to try next. Strategies are asked and told; they never evaluate, so the
 // caller may measure elsewhere, ask ahead while earlier answers are pending, or replay a recording.
 //
-// Every strategy is deterministic by seed and by what it was told, proposes valid configurations
-// only and proposes none twice. Not thread safe.
+// Strategies think in numbers of configurations (Space::at). Every one is deterministic by seed and
+// by what it was told, proposes valid configurations only, proposes none twice, and in the end all
+// of them. Not thread safe.
 #pragma once
 
 #include <cstdint>
@@ -34,12 +35,13 @@ class Strategy {
   Strategy& operator=(const Strategy&) = delete;
 
   virtual std::string_view name() const = 0;
-  // nullopt: the strategy has nothing left to try, now or later.
-  virtual std::optional<Configuration> next() = 0;
+  // The number of a configuration; nullopt: the strategy has nothing left to try, now or later.
+  virtual std::optional<std::uint64_t> next() = 0;
   // The outcome of a configuration, whether next() proposed it or it was known before (a resumed
-  // run, another device): either way it is not proposed again. A configuration outside the space
-  // is ignored. An ok measurement that is not a finite number counts as a failure.
-  virtual void tell(const Configuration& configuration, const Measurement& measurement) = 0;
+  // run, another device): either way it is not proposed again. An ok measurement that is not a finite
+  // number counts as a failure; of several outcomes of one configuration the first counts.
+  // REQUIRES: index is below the size of the space.
+  virtual void tell(std::uint64_t index, const Measurement& measurement) = 0;
 
  protected:
   Strategy() = default;
@@ -47,10 +49,13 @@ class Strategy {
 
 struct StrategyOptions {
   std::uint64_t seed = 1;
-  // Tried before anything else, in this order: defaults, winners from elsewhere. Configurations
-  // that this space does not hold are skipped.
-  std::vector<Configuration> first;
+  // Tried before anything else, in this order: defaults, winners from elsewhere.
+  std::vector<std::uint64_t> first;
+  // How many evaluations there will be, where that is known: schedules and shares follow it.
+  std::size_t budget = 200;
 };
+
+inline constexpr std::string_view kDefaultStrategy = "portfolio";
 
 // One row per strategy, in the order that help texts show.
 struct StrategyInfo {

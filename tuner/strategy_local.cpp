@@ -23,19 +23,16 @@ constexpr double kNone = std::numeric_limits<double>::infinity();
 constexpr int kShakesBeforeRestart = 5;
 constexpr int kShakeSteps = 2;  // or a quarter of the parameters, if that is more
 
-class Local final : public IndexedStrategy {
+class Local final : public RememberingStrategy {
  public:
   Local(const Space& space, StrategyOptions options)
-      : IndexedStrategy(space, std::move(options)), order_(space.size(), seed_) {
-    std::size_t free_parameters = 0;
-    for (const auto& p : space.parameters()) free_parameters += p.values.size() > 1;
-    shake_steps_ = std::max(kShakeSteps, static_cast<int>(free_parameters / 4));
-  }
+      : RememberingStrategy(space, std::move(options), "local"),
+        shake_steps_(std::max(kShakeSteps, static_cast<int>(free_.size() / 4))) {}
   std::string_view name() const override { return "local"; }
 
  private:
   std::optional<std::uint64_t> choose() override {
-    if (told_ < kStartSamples) return fresh();
+    if (told() < kStartSamples) return fresh();
     if (awaited_ || !centre_) return fresh();
     if (restarting_) return restart();  // the last new start failed
     for (int shakes = 0; shakes < 2 * kShakesBeforeRestart; ++shakes) {
@@ -47,7 +44,6 @@ class Local final : public IndexedStrategy {
   }
 
   void learned(std::uint64_t index, const Record& record) override {
-    ++told_;
     const bool was_awaited = awaited_ == index;
     if (was_awaited) awaited_.reset();
     if (record.state != State::ok) return;
@@ -59,8 +55,6 @@ class Local final : public IndexedStrategy {
     if (best || was_awaited || (centre_ && record.value < centre_value_))
       move_to(index, record.value);
   }
-
-  std::optional<std::uint64_t> fresh() { return first_free(order_, &position_); }
 
   void move_to(std::uint64_t index, double value) {
     centre_ = index;
@@ -88,7 +82,7 @@ class Local final : public IndexedStrategy {
   void list_neighbours() {
     listed_ = true;
     auto near = space_.neighbours(*centre_, Neighbourhood::adjacent);
-    auto far = space_.neighbours(*centre_, Neighbourhood::any);
+    auto far = space_.neighbours(*centre_, Neighbourhood::hamming);
     std::optional<std::uint64_t> better;
     double better_value = centre_value_;
     for (const std::uint64_t index : far) {
@@ -103,8 +97,8 @@ class Local final : public IndexedStrategy {
       return taken(index) || std::find(near.begin(), near.end(), index) != near.end();
     });
     std::erase_if(near, is_taken);
-    shuffle(&far);
-    shuffle(&near);
+    dice_.shuffle(&far);
+    dice_.shuffle(&near);
     queue_ = std::move(far);
     queue_.insert(queue_.end(), near.begin(), near.end());
   }
@@ -121,9 +115,9 @@ class Local final : public IndexedStrategy {
     }
     std::uint64_t index = optimum_;
     for (int step = 0; step < shake_steps_; ++step) {
-      const auto around = space_.neighbours(index, Neighbourhood::any);
+      const auto around = space_.neighbours(index, Neighbourhood::hamming);
       if (around.empty()) break;
-      index = around[below(around.size())];
+      index = around[dice_.below(around.size())];
     }
     return go(index);
   }
@@ -147,16 +141,7 @@ class Local final : public IndexedStrategy {
     return std::nullopt;
   }
 
-  std::uint64_t below(std::uint64_t count) {
-    return random_bits(seed_, stream_of("tuner.local"), draw_++) % count;
-  }
-  void shuffle(std::vector<std::uint64_t>* list) {
-    for (std::size_t i = list->size(); i > 1; --i) std::swap((*list)[i - 1], (*list)[below(i)]);
-  }
-
-  Permutation order_;
-  std::uint64_t position_ = 0, draw_ = 0, told_ = 0;
-  int shake_steps_ = kShakeSteps, stalls_ = 0;
+  int shake_steps_, stalls_ = 0;
   std::optional<std::uint64_t> centre_;   // where the search stands
   std::optional<std::uint64_t> awaited_;  // becomes the centre once its trial went well
   double best_value_ = kNone, centre_value_ = kNone;

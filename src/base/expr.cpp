@@ -1,64 +1,38 @@
-// A recursive-descent parser and an evaluator over a shared tree. Depth is limited while parsing,
-// so that neither parsing nor evaluating hostile text can exhaust the stack.
+// The tree: building, checked evaluation and printing. expr_parser.cpp reads text, and its limit on
+// depth bounds the recursions here.
 #include "base/expr.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <limits>
 
 #include <fmt/format.h>
 
 #include "base/check.hpp"
+#include "base/expr_grammar.hpp"
+#include "base/value.hpp"
 
 namespace mtmc {
 
 struct Expr::Node {
   Kind kind;
   std::int64_t value = 0;
+  double real = 0;
   std::string name;
   std::vector<Expr> args;
+  std::uint64_t size = 1;
+
+  void set_args(std::vector<Expr> list) {
+    args = std::move(list);
+    for (const Expr& e : args) size = std::min(size + e.size(), kMaxSize);
+  }
+  static constexpr std::uint64_t kMaxSize = std::uint64_t{1} << 40;
 };
+
+std::uint64_t Expr::size() const { return node_->size; }
 
 namespace {
 
 using Kind = Expr::Kind;
-constexpr int kMaxDepth = 200;
-constexpr std::size_t kMaxText = 16384;
-
-struct BinaryRow {
-  Kind kind;
-  const char* spelling;
-  int level;  // binding strength, larger binds tighter
-};
-constexpr BinaryRow kBinary[] = {
-    {Kind::logical_or, "or", 1},     {Kind::logical_and, "and", 2}, {Kind::equal, "==", 4},
-    {Kind::not_equal, "!=", 4},      {Kind::less_equal, "<=", 4},   {Kind::greater_equal, ">=", 4},
-    {Kind::less, "<", 4},            {Kind::greater, ">", 4},       {Kind::add, "+", 5},
-    {Kind::sub, "-", 5},             {Kind::mul, "*", 6},           {Kind::div, "/", 6},
-    {Kind::mod, "%", 6},
-};
-struct FunctionRow {
-  Kind kind;
-  const char* name;
-  std::size_t min_args, max_args;
-};
-constexpr FunctionRow kFunctions[] = {
-    {Kind::min, "min", 1, 64},          {Kind::max, "max", 1, 64},
-    {Kind::ceil_div, "ceil_div", 2, 2}, {Kind::align_up, "align_up", 2, 2},
-    {Kind::select, "select", 3, 3},
-};
-
-const BinaryRow* binary_row(Kind kind) {
-  for (const auto& row : kBinary)
-    if (row.kind == kind) return &row;
-  return nullptr;
-}
-const FunctionRow* function_row(Kind kind) {
-  for (const auto& row : kFunctions)
-    if (row.kind == kind) return &row;
-  return nullptr;
-}
-
 std::int64_t floor_quotient(std::int64_t a, std::int64_t b) {
   std::int64_t q = a / b;
   return (a % b != 0 && (a < 0) != (b < 0)) ? q - 1 : q;
@@ -100,167 +74,104 @@ Result<std::int64_t> apply(Kind kind, std::int64_t a, std::int64_t b) {
   }
 }
 
-class Parser {
- public:
-  explicit Parser(std::string_view text) : text_(text) {}
+void print_list(const std::vector<Expr>& args, Syntax syntax, std::string& out);
 
-  Result<Expr> run() {
-    if (text_.size() > kMaxText)
-      return bad_input(fmt::format("expression of {} characters, at most {}", text_.size(), kMaxText));
-    auto e = binary(1, 0);
-    if (!e) return e;
-    skip();
-    if (pos_ != text_.size()) return fail("an operator or the end");
-    return e;
+std::string quoted(const std::string& text) {
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\\' || c == '\'') out += '\\';
+    out += c;
   }
+  return out + '\'';
+}
 
- private:
-  tl::unexpected<Error> fail(const std::string& expected) const {
-    std::string found = pos_ < text_.size() ? fmt::format("'{}'", text_[pos_]) : "the end";
-    return bad_input(fmt::format("expression '{}': expected {} at character {}, found {}",
-                                 text_.substr(0, 120), expected, pos_ + 1, found));
-  }
-  void skip() {
-    while (pos_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[pos_]))) ++pos_;
-  }
-  static bool word_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
-  bool take(std::string_view token) {
-    skip();
-    if (text_.substr(pos_, token.size()) != token) return false;
-    const bool word = word_char(token[0]);
-    if (word && pos_ + token.size() < text_.size() && word_char(text_[pos_ + token.size()])) return false;
-    pos_ += token.size();
-    return true;
-  }
-
-  Result<Expr> binary(int level, int depth) {
-    if (depth > kMaxDepth) return fail("fewer nested levels");
-    if (level == 3) {
-      if (take("not")) {
-        auto operand = binary(3, depth + 1);
-        if (!operand) return operand;
-        return Expr::make(Kind::logical_not, {*operand});
-      }
-      return binary(4, depth);
-    }
-    if (level == 7) return unary(depth);
-    auto left = binary(level + 1, depth);
-    if (!left) return left;
-    for (int count = 0;;) {
-      const BinaryRow* found = nullptr;
-      for (const auto& row : kBinary)
-        if (row.level == level && take(row.spelling)) {
-          found = &row;
-          break;
-        }
-      if (!found) return left;
-      if (++count > kMaxDepth) return fail("fewer operands");
-      // 1 <= x <= 4 would compare a truth value with 4; who writes it means something else.
-      if (level == 4 && count > 1) return fail("'and' between two comparisons");
-      auto right = binary(level + 1, depth + 1);
-      if (!right) return right;
-      left = Expr::make(found->kind, {*left, *right});
-    }
-  }
-
-  Result<Expr> unary(int depth) {
-    if (depth > kMaxDepth) return fail("fewer nested levels");
-    if (take("-")) {
-      auto operand = unary(depth + 1);
-      if (!operand) return operand;
-      return Expr::make(Kind::negate, {*operand});
-    }
-    return primary(depth);
-  }
-
-  Result<Expr> primary(int depth) {
-    skip();
-    if (take("(")) {
-      auto e = binary(1, depth + 1);
-      if (!e) return e;
-      if (!take(")")) return fail("')'");
-      return e;
-    }
-    if (pos_ < text_.size() && std::isdigit(static_cast<unsigned char>(text_[pos_]))) return number();
-    if (pos_ >= text_.size() || !word_char(text_[pos_])) return fail("a number, a name or '('");
-    std::size_t start = pos_;
-    while (pos_ < text_.size() && (word_char(text_[pos_]) || text_[pos_] == '.')) ++pos_;
-    std::string name(text_.substr(start, pos_ - start));
-    if (!take("(")) return Expr::symbol(name);
-    if (name == "occupancy") {
-      skip();
-      start = pos_;
-      while (pos_ < text_.size() && word_char(text_[pos_])) ++pos_;
-      std::string kernel(text_.substr(start, pos_ - start));
-      if (kernel.empty() || !take(")")) return fail("a kernel's name and ')'");
-      return Expr::symbol("occupancy(" + kernel + ")");
-    }
-    for (const auto& row : kFunctions)
-      if (name == row.name) return call(row, depth);
-    pos_ = start;
-    return fail("a function of min, max, ceil_div, align_up, select, occupancy");
-  }
-
-  Result<Expr> number() {
-    std::int64_t value = 0;
-    while (pos_ < text_.size() && std::isdigit(static_cast<unsigned char>(text_[pos_]))) {
-      if (__builtin_mul_overflow(value, std::int64_t{10}, &value) ||
-          __builtin_add_overflow(value, std::int64_t{text_[pos_] - '0'}, &value))
-        return fail("a number below 2^63");
-      ++pos_;
-    }
-    return Expr(value);
-  }
-
-  Result<Expr> call(const FunctionRow& row, int depth) {
-    std::vector<Expr> args;
-    do {
-      auto e = binary(1, depth + 1);
-      if (!e) return e;
-      args.push_back(*e);
-    } while (args.size() <= row.max_args && take(","));
-    if (args.size() < row.min_args || args.size() > row.max_args || !take(")"))
-      return fail(fmt::format("')' after {} argument(s) of {}", row.min_args, row.name));
-    return Expr::make(row.kind, std::move(args));
-  }
-
-  std::string_view text_;
-  std::size_t pos_ = 0;
-};
-
-void print(const Expr& e, int level, std::string& out) {
+// `level`: what the surroundings need; weaker operators are put into parentheses.
+void print(const Expr& e, int level, Syntax syntax, std::string& out) {
+  using namespace grammar;
+  const auto wrapped = [&](int own, const auto& body) {
+    const bool wrap = own < level;
+    if (wrap) out += '(';
+    body();
+    if (wrap) out += ')';
+  };
+  const auto& a = e.args();
   const Kind kind = e.kind();
   if (kind == Kind::constant) {
-    const bool wrap = e.value() < 0 && level > 6;
+    const bool wrap = e.value() < 0 && level > kMultiply;
     if (wrap) out += '(';
     out += std::to_string(e.value());
     if (wrap) out += ')';
   } else if (kind == Kind::symbol) {
     out += e.name();
-  } else if (const auto* row = binary_row(kind)) {
-    const bool wrap = row->level < level;
-    if (wrap) out += '(';
-    print(e.args()[0], row->level == 4 ? 5 : row->level, out);
-    out += ' ';
-    out += row->spelling;
-    out += ' ';
-    print(e.args()[1], row->level + 1, out);
-    if (wrap) out += ')';
-  } else if (const auto* function = function_row(kind)) {
+  } else if (kind == Kind::power) {
+    wrapped(kUnary, [&] {
+      print(a[0], kUnary + 1, syntax, out);
+      out += " ** ";
+      print(a[1], kUnary, syntax, out);
+    });
+  } else if (const auto* row = binary_row(kind, syntax)) {
+    wrapped(row->level, [&] {
+      print(a[0], row->level == kCompare ? kAdd : row->level, syntax, out);
+      out += ' ';
+      out += row->spelling;
+      out += ' ';
+      print(a[1], row->level + 1, syntax, out);
+    });
+  } else if (const auto* function = function_row(kind, syntax)) {
     out += function->name;
     out += '(';
-    for (std::size_t i = 0; i < e.args().size(); ++i) {
-      if (i) out += ", ";
-      print(e.args()[i], 0, out);
-    }
+    print_list(a, syntax, out);
     out += ')';
+  } else if (kind == Kind::logical_not) {
+    wrapped(kNot, [&] {
+      out += "not ";
+      print(a[0], kNot, syntax, out);
+    });
+  } else if (kind == Kind::negate) {
+    wrapped(kUnary, [&] {
+      out += '-';
+      print(a[0], kUnary, syntax, out);
+    });
+  } else if (kind == Kind::select) {
+    wrapped(0, [&] {
+      print(a[1], kOr, syntax, out);
+      out += " if ";
+      print(a[0], kOr, syntax, out);
+      out += " else ";
+      print(a[2], 0, syntax, out);
+    });
+  } else if (kind == Kind::real) {
+    out += real_text(e.real_value());
+  } else if (kind == Kind::boolean) {
+    out += e.value() ? "True" : "False";
+  } else if (kind == Kind::text) {
+    out += quoted(e.name());
+  } else if (kind == Kind::list) {
+    out += '[';
+    print_list(a, syntax, out);
+    out += ']';
   } else {
-    const bool is_not = kind == Kind::logical_not;
-    const bool wrap = is_not ? level > 3 : false;
-    if (wrap) out += '(';
-    out += is_not ? "not " : "-";
-    print(e.args()[0], is_not ? 3 : 7, out);
-    if (wrap) out += ')';
+    std::string clauses;
+    const Expr* inner = &e;
+    for (;; inner = &inner->args()[0]) {
+      clauses += " for " + inner->name() + " in ";
+      print(inner->args()[1], kOr, syntax, clauses);
+      for (std::size_t i = 2; i < inner->args().size(); ++i) {
+        clauses += " if ";
+        print(inner->args()[i], kOr, syntax, clauses);
+      }
+      if (inner->kind() == Kind::comprehension) break;
+    }
+    out += '[';
+    print(inner->args()[0], kOr, syntax, out);
+    out += clauses + ']';
+  }
+}
+
+void print_list(const std::vector<Expr>& args, Syntax syntax, std::string& out) {
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    if (i) out += ", ";
+    print(args[i], 0, syntax, out);
   }
 }
 
@@ -280,14 +191,34 @@ Expr Expr::symbol(std::string name) {
   return Expr(std::shared_ptr<const Node>(std::move(node)));
 }
 
-Result<Expr> Expr::parse(std::string_view text) { return Parser(text).run(); }
+Expr Expr::node(Kind kind, std::vector<Expr> args, std::string name) {
+  auto node = std::make_shared<Node>();
+  node->kind = kind;
+  node->set_args(std::move(args));
+  node->name = std::move(name);
+  return Expr(std::shared_ptr<const Node>(std::move(node)));
+}
+
+Expr Expr::real(double value) {
+  auto node = std::make_shared<Node>();
+  node->kind = Kind::real;
+  node->real = value;
+  return Expr(std::shared_ptr<const Node>(std::move(node)));
+}
+
+Expr Expr::boolean(bool value) {
+  auto node = std::make_shared<Node>();
+  node->kind = Kind::boolean;
+  node->value = value;
+  return Expr(std::shared_ptr<const Node>(std::move(node)));
+}
 
 Expr Expr::make(Kind kind, std::vector<Expr> args) {
   const bool constant =
       std::all_of(args.begin(), args.end(), [](const Expr& e) { return e.is_constant(); });
   auto node = std::make_shared<Node>();
   node->kind = kind;
-  node->args = std::move(args);
+  node->set_args(std::move(args));
   Expr made{std::shared_ptr<const Node>(std::move(node))};
   if (constant) {
     if (auto value = made.evaluate({})) return Expr(*value);
@@ -336,6 +267,22 @@ Result<std::int64_t> Expr::evaluate(const Symbols& symbols) const {
       auto w = a[1].evaluate(symbols);
       return w ? Result<std::int64_t>(*w != 0) : w;
     }
+    case Kind::real:
+    case Kind::boolean:
+    case Kind::text:
+    case Kind::list:
+    case Kind::true_div:
+    case Kind::power:
+    case Kind::contains:
+    case Kind::abs:
+    case Kind::sum:
+    case Kind::len:
+    case Kind::to_int:
+    case Kind::to_float:
+    case Kind::to_list:
+    case Kind::range:
+    case Kind::comprehension:
+    case Kind::comprehensions: return internal_error("a Python expression has no checked value");
     default: break;
   }
   auto left = a[0].evaluate(symbols);
@@ -353,6 +300,7 @@ Expr Expr::substitute(const std::map<std::string, Expr, std::less<>>& map) const
     auto it = map.find(name());
     return it == map.end() ? *this : it->second;
   }
+  if (node_->args.empty()) return *this;
   std::vector<Expr> args;
   for (const auto& e : node_->args) args.push_back(e.substitute(map));
   return make(kind(), std::move(args));
@@ -360,12 +308,19 @@ Expr Expr::substitute(const std::map<std::string, Expr, std::less<>>& map) const
 
 Expr::Kind Expr::kind() const { return node_->kind; }
 std::int64_t Expr::value() const {
-  MTMC_CHECK(kind() == Kind::constant, "value of an expression that is no constant");
+  MTMC_CHECK(kind() == Kind::constant || kind() == Kind::boolean,
+             "value of an expression that is no constant");
   return node_->value;
 }
 const std::string& Expr::name() const {
-  MTMC_CHECK(kind() == Kind::symbol, "name of an expression that is no symbol");
+  MTMC_CHECK(kind() == Kind::symbol || kind() == Kind::text || kind() == Kind::comprehension ||
+                 kind() == Kind::comprehensions,
+             "name of an expression that has none");
   return node_->name;
+}
+double Expr::real_value() const {
+  MTMC_CHECK(kind() == Kind::real, "real value of an expression that is none");
+  return node_->real;
 }
 const std::vector<Expr>& Expr::args() const { return node_->args; }
 
@@ -373,19 +328,23 @@ std::set<std::string> Expr::symbols() const {
   if (kind() == Kind::symbol) return {name()};
   std::set<std::string> all;
   for (const auto& e : node_->args) all.merge(e.symbols());
+  if (kind() == Kind::comprehension || kind() == Kind::comprehensions) {
+    all.erase(name());  // bound here; free only where the iterable uses another of that name
+    all.merge(node_->args[1].symbols());
+  }
   return all;
 }
 
-std::string Expr::text() const {
+std::string Expr::text(Syntax syntax) const {
   std::string out;
-  print(*this, 0, out);
+  print(*this, 0, syntax, out);
   return out;
 }
 
 bool Expr::operator==(const Expr& other) const {
   if (node_ == other.node_) return true;
   if (node_->kind != other.node_->kind || node_->value != other.node_->value ||
-      node_->name != other.node_->name || node_->args.size() != other.node_->args.size())
+      node_->real != other.node_->real || node_->name != other.node_->name || node_->args.size() != other.node_->args.size())
     return false;
   return std::equal(node_->args.begin(), node_->args.end(), other.node_->args.begin());
 }
