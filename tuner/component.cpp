@@ -94,8 +94,8 @@ class Search {
     for (Filter& filter : at_[depth]) {
       const std::uint64_t* words = filter.allowed(digits_, standing_);
       if (!words) {
-        error_ = filter.error().with(
-            fmt::format("constraint '{}'", filter.condition().expr.text(filter.condition().syntax)));
+        error_ = filter.error().with(fmt::format(
+            "constraint '{}'", filter.condition().expr.text(filter.condition().syntax)));
         return false;
       }
       for (std::size_t w = 0; w < mask.size(); ++w) mask[w] &= words[w];
@@ -160,9 +160,12 @@ Result<Search> race(const Domains& domains, const std::vector<std::size_t>& memb
       start();
       switch (search.run(limit, accept)) {
         case Ended::finished:
-        case Ended::stopped: return search;
-        case Ended::failed: return tl::unexpected<Error>(search.error());
-        case Ended::limit: break;
+        case Ended::stopped:
+          return search;
+        case Ended::failed:
+          return tl::unexpected<Error>(search.error());
+        case Ended::limit:
+          break;
       }
     }
     if (limit == kMaxPrefixes) return too_many_prefixes();
@@ -197,7 +200,8 @@ Result<Component> Component::build(const Domains& domains, std::vector<std::size
       }
     return true;
   };
-  auto search = race(domains, members, conditions, [&] { cells.clear(); }, accept);
+  auto search = race(
+      domains, members, conditions, [&] { cells.clear(); }, accept);
   if (!search) return tl::unexpected<Error>(search.error());
   if (!fits)
     return bad_input(fmt::format(
@@ -270,7 +274,8 @@ void Component::box(const ValueIndex* centre, std::size_t depth, std::uint64_t l
     }
     return a;
   };
-  for (unsigned digit = centre[depth] ? centre[depth] - 1u : 0; digit <= centre[depth] + 1u; ++digit) {
+  for (unsigned digit = centre[depth] ? centre[depth] - 1u : 0; digit <= centre[depth] + 1u;
+       ++digit) {
     const std::uint64_t from = first_at_least(digit), to = first_at_least(digit + 1);
     if (from < to) box(centre, depth + 1, from, to, found);
   }

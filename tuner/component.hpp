@@ -26,8 +26,9 @@ class Component {
 
   // `members` (increasing) are slots of `domains`; `conditions` use these and slots with one value.
   // The rows come in lexicographic order of their digits in the order of members(), which is
-  // chosen for the search and need not be increasing. `undefined` gets what was met on the way. bad_input where the rows or the search
-  // for them pass the limits (64 Mi cells, 2^28 prefixes), or a condition cannot be computed.
+  // chosen for the search and need not be increasing. `undefined` gets what was met on the way.
+  // bad_input where the rows or the search for them pass the limits (64 Mi cells, 2^28 prefixes),
+  // or a condition cannot be computed.
   static Result<Component> build(const Domains& domains, std::vector<std::size_t> members,
                                  const std::vector<const Condition*>& conditions,
                                  std::vector<Undefined>* undefined);

@@ -9,9 +9,9 @@ namespace mtmc::tuner {
 namespace {
 
 constexpr std::size_t kTrees = 10;
-constexpr std::size_t kPairs = 10;         // drawn anew for each forest
-constexpr double kPairShare = 0.3;         // of the splits that are tried
-constexpr int kTries = 5;                  // splits tried at a node; the best is taken
+constexpr std::size_t kPairs = 10;  // drawn anew for each forest
+constexpr double kPairShare = 0.3;  // of the splits that are tried
+constexpr int kTries = 5;           // splits tried at a node; the best is taken
 constexpr std::size_t kLeafRows = 2;
 constexpr int kMaxDepth = 24;
 
@@ -41,7 +41,8 @@ void Forest::features(const ValueIndex* digits, float* out) const {
   }
 }
 
-void Forest::grow(const std::vector<ValueIndex>& digits, const std::vector<float>& targets, Dice* dice) {
+void Forest::grow(const std::vector<ValueIndex>& digits, const std::vector<float>& targets,
+                  Dice* dice) {
   rows_ = targets.size();
   targets_ = targets;
   pairs_.clear();
@@ -60,6 +61,7 @@ void Forest::grow(const std::vector<ValueIndex>& digits, const std::vector<float
   nodes_.clear();
   roots_.clear();
   ids_.resize(rows_);
+  ys_.resize(rows_);
   for (std::size_t t = 0; t < kTrees; ++t) {
     for (std::size_t i = 0; i < rows_; ++i) ids_[i] = static_cast<std::uint32_t>(i);
     roots_.push_back(nodes_.size());
@@ -71,32 +73,32 @@ void Forest::grow(const std::vector<ValueIndex>& digits, const std::vector<float
 void Forest::split(std::size_t node, std::uint32_t* ids, std::size_t n, int depth, Dice* dice) {
   float sum = 0, squares = 0;
   for (std::size_t i = 0; i < n; ++i) {
-    const float y = targets_[ids[i]];
+    const float y = ys_[i] = targets_[ids[i]];
     sum += y;
     squares += y * y;
   }
   const auto count = static_cast<float>(n);
   nodes_[node].mean = sum / count;
-  if (n <= kLeafRows || depth > kMaxDepth || free_.empty() || squares - sum * sum / count < 1e-7f) return;
+  if (n <= kLeafRows || depth > kMaxDepth || free_.empty() || squares - sum * sum / count < 1e-7f)
+    return;
   float best_gain = -1, best_threshold = 0;
   int best = -1;
   for (int tried = 0; tried < 3 * kTries && (tried < kTries || best < 0); ++tried) {
     const bool pair = !pairs_.empty() && dice->unit() < kPairShare;
-    const std::size_t f = pair ? free_.size() + dice->below(pairs_.size()) : dice->below(free_.size());
+    const std::size_t f =
+        pair ? free_.size() + dice->below(pairs_.size()) : dice->below(free_.size());
     const float* const column = &columns_[f * rows_];
-    float low = std::numeric_limits<float>::max(), high = std::numeric_limits<float>::lowest();
-    for (std::size_t i = 0; i < n; ++i) {
-      low = std::min(low, column[ids[i]]);
-      high = std::max(high, column[ids[i]]);
-    }
-    if (!(high > low)) continue;
+    // Between the values of two random rows: no pass for the extremes, and both sides hold a row.
+    const float a = column[ids[dice->below(n)]], b = column[ids[dice->below(n)]];
+    if (a == b) continue;
+    const float low = std::min(a, b), high = std::max(a, b);
     float threshold = low + (high - low) * static_cast<float>(dice->unit());
     if (threshold >= high) threshold = low;
     float left = 0, left_sum = 0;
     for (std::size_t i = 0; i < n; ++i) {
       const float in = column[ids[i]] <= threshold ? 1.0f : 0.0f;
       left += in;
-      left_sum += in * targets_[ids[i]];
+      left_sum += in * ys_[i];
     }
     const float right_sum = sum - left_sum;
     const float gain = left_sum * left_sum / left + right_sum * right_sum / (count - left);
@@ -125,7 +127,8 @@ Forest::Belief Forest::believe(const ValueIndex* digits) {
   for (const std::size_t root : roots_) {
     const Node* n = &nodes_[root];
     while (n->feature >= 0)
-      n = &nodes_[static_cast<std::size_t>(n->left) + (row_[static_cast<std::size_t>(n->feature)] > n->threshold)];
+      n = &nodes_[static_cast<std::size_t>(n->left) +
+                  (row_[static_cast<std::size_t>(n->feature)] > n->threshold)];
     sum += n->mean;
     squares += n->mean * n->mean;
   }

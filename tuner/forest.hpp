@@ -22,7 +22,8 @@ class Forest {
   // The space outlives the forest.
   explicit Forest(const Space& space);
 
-  // Grows all trees from `count` rows of digits (one per parameter, row after row) and a target each.
+  // Grows all trees from `count` rows of digits (one per parameter, row after row) and a target
+  // each.
   void grow(const std::vector<ValueIndex>& digits, const std::vector<float>& targets, Dice* dice);
   // REQUIRES: grow() was called with at least one row.
   Belief believe(const ValueIndex* digits);
@@ -48,7 +49,8 @@ class Forest {
   std::vector<Pair> pairs_;
   std::vector<Node> nodes_;
   std::vector<std::size_t> roots_;
-  std::vector<float> columns_, targets_, row_;  // features of the rows, column after column
+  std::vector<float> columns_;  // features of the rows, column after column
+  std::vector<float> targets_, row_, ys_;
   std::vector<std::uint32_t> ids_;
   std::size_t rows_ = 0;
 };

@@ -33,11 +33,16 @@ Invalidity invalidity_of(const std::string& word) {
 }
 const char* word_of(Invalidity invalidity) {
   switch (invalidity) {
-    case Invalidity::compile: return "CompilationFailedConfig";
-    case Invalidity::constraints: return "InvalidConfig";
-    case Invalidity::correctness: return "CorrectnessFailedConfig";
-    case Invalidity::timeout: return "TimeoutFailedConfig";
-    default: return "RuntimeFailedConfig";
+    case Invalidity::compile:
+      return "CompilationFailedConfig";
+    case Invalidity::constraints:
+      return "InvalidConfig";
+    case Invalidity::correctness:
+      return "CorrectnessFailedConfig";
+    case Invalidity::timeout:
+      return "TimeoutFailedConfig";
+    default:
+      return "RuntimeFailedConfig";
   }
 }
 
@@ -47,8 +52,9 @@ std::optional<double> number_of(const json& row, const char* name) {
   return it->get<double>();
 }
 
-constexpr const char* kKnown[] = {"times", "compile_time", "verification_time", "benchmark_time",
-                                  "strategy_time", "framework_time", "timestamp", "__error__"};
+constexpr const char* kKnown[] = {"times",          "compile_time",  "verification_time",
+                                  "benchmark_time", "strategy_time", "framework_time",
+                                  "timestamp",      "__error__"};
 
 Result<RecordedTrial> trial_of(const Recording& recording, const json& row) {
   RecordedTrial t;
@@ -111,7 +117,8 @@ Result<void> read_parameters(const json& form, Recording* recording) {
     Parameter p{name, {}, {}};
     for (const json& v : *list) {
       auto value = value_from_json(v);
-      if (!value) return tl::unexpected<Error>(value.error().with(fmt::format("values of '{}'", name)));
+      if (!value)
+        return tl::unexpected<Error>(value.error().with(fmt::format("values of '{}'", name)));
       p.values.push_back(std::move(*value));
     }
     p.default_value = p.values.front();
@@ -127,8 +134,10 @@ Result<Recording> cache_recording(const json& form, std::vector<std::string> not
   r.notes = std::move(notes);
   r.device = text_of(form, "device_name");
   r.kernel = text_of(form, "kernel_name");
-  if (const auto size = form.find("problem_size"); size != form.end()) r.problem_size = size->dump();
-  if (std::string objective = text_of(form, "objective"); !objective.empty()) r.objective = objective;
+  if (const auto size = form.find("problem_size"); size != form.end())
+    r.problem_size = size->dump();
+  if (std::string objective = text_of(form, "objective"); !objective.empty())
+    r.objective = objective;
   r.higher_is_better = r.objective.find("/s") != std::string::npos;
   if (r.objective != "time") r.unit.clear();
   if (auto ok = read_parameters(form, &r); !ok) return tl::unexpected<Error>(ok.error());
@@ -137,7 +146,8 @@ Result<Recording> cache_recording(const json& form, std::vector<std::string> not
   for (const auto& [key, row] : rows.items()) {
     if (!row.is_object()) return bad_input(fmt::format("row '{}' of the cache is no object", key));
     auto trial = trial_of(r, row);
-    if (!trial) return tl::unexpected<Error>(trial.error().with(fmt::format("row '{}' of the cache", key)));
+    if (!trial)
+      return tl::unexpected<Error>(trial.error().with(fmt::format("row '{}' of the cache", key)));
     r.trials.push_back(std::move(*trial));
   }
   return r;
@@ -160,7 +170,8 @@ std::string kernel_tuner_cache(const Recording& r) {
   std::string out = fmt::format(
       "{{\"device_name\": {}, \"kernel_name\": {}, \"problem_size\": {}, \"tune_params_keys\": {}, "
       "\"tune_params\": {}, \"objective\": {}, \"cache\": {{",
-      line(r.device), line(r.kernel), form_or_null(r.problem_size), line(keys), line(lists), line(r.objective));
+      line(r.device), line(r.kernel), form_or_null(r.problem_size), line(keys), line(lists),
+      line(r.objective));
   const char* separator = "\n";
   for (const auto& t : r.trials) {
     std::string key;

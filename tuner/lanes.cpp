@@ -24,7 +24,9 @@ inline double floor_quotient(double a, double b) {
   if ((r < 0) != (b < 0)) return guess - 1;
   return std::abs(r) >= std::abs(b) ? guess + 1 : guess;
 }
-inline double floor_div(double a, double b) { return b == 0 || b != b || a != a ? kNan : floor_quotient(a, b); }
+inline double floor_div(double a, double b) {
+  return b == 0 || b != b || a != a ? kNan : floor_quotient(a, b);
+}
 inline double ceil_div(double a, double b) {
   if (b == 0 || b != b || a != a) return kNan;
   const double q = floor_quotient(a, b);
@@ -42,7 +44,8 @@ inline double real_mod(double a, double b) {  // Python's
 inline bool none(double v) { return v != v; }
 
 template <class F>
-inline void binary(std::size_t n, const double* a, bool va, const double* b, bool vb, double* out, F f) {
+inline void binary(std::size_t n, const double* a, bool va, const double* b, bool vb, double* out,
+                   F f) {
   if (va && vb) {
     for (std::size_t i = 0; i < n; ++i) out[i] = f(a[i], b[i]);
   } else if (va) {
@@ -125,18 +128,20 @@ struct Lanes::Build {
         if (!x) return {};
         auto y = emit(a[2]);
         if (!y) return {};
-        return put({Code::select, false, false, c->reg, x->reg, y->reg, 0},
-                   {0, std::min(x->low, y->low), std::max(x->high, y->high),
-                    x->integer && y->integer, c->partial || x->partial || y->partial,
-                    c->varying || x->varying || y->varying});
+        return put(
+            {Code::select, false, false, c->reg, x->reg, y->reg, 0},
+            {0, std::min(x->low, y->low), std::max(x->high, y->high), x->integer && y->integer,
+             c->partial || x->partial || y->partial, c->varying || x->varying || y->varying});
       }
-      case Kind::contains: return contains(a[0], a[1]);
+      case Kind::contains:
+        return contains(a[0], a[1]);
       case Kind::min:
       case Kind::max:
         if (a.size() == 1 && syntax == Syntax::python && a[0].kind() == Kind::list)
           return fold(e.kind(), a[0].args());
         return fold(e.kind(), a);
-      default: break;
+      default:
+        break;
     }
     if (a.size() != 2) return {};
     auto x = emit(a[0]);
@@ -179,8 +184,9 @@ struct Lanes::Build {
       made.high = std::max(x.high, y.high);
       made.integer = x.integer && y.integer;
     }
-    const Code code = is_and ? values ? Code::and_value : Code::and_bool
-                             : values ? Code::or_value : Code::or_bool;
+    const Code code = is_and   ? values ? Code::and_value : Code::and_bool
+                      : values ? Code::or_value
+                               : Code::or_bool;
     return put({code, false, false, x.reg, y.reg, 0, 0}, made);
   }
 
@@ -197,9 +203,15 @@ struct Lanes::Build {
       return put({code, false, false, x.reg, y.reg, 0, 0}, made);
     };
     switch (kind) {
-      case Kind::add: corners([](double p, double q) { return p + q; }); return put2(Code::add);
-      case Kind::sub: corners([](double p, double q) { return p - q; }); return put2(Code::sub);
-      case Kind::mul: corners([](double p, double q) { return p * q; }); return put2(Code::mul);
+      case Kind::add:
+        corners([](double p, double q) { return p + q; });
+        return put2(Code::add);
+      case Kind::sub:
+        corners([](double p, double q) { return p - q; });
+        return put2(Code::sub);
+      case Kind::mul:
+        corners([](double p, double q) { return p * q; });
+        return put2(Code::mul);
       case Kind::true_div: {
         made.partial |= y.has_zero();
         double least = std::min(std::abs(y.low), std::abs(y.high));
@@ -238,15 +250,24 @@ struct Lanes::Build {
         made.low = std::max(x.low, y.low), made.high = std::max(x.high, y.high);
         made.integer = integers;
         return put2(Code::max);
-      case Kind::equal: return put2(Code::equal);
-      case Kind::not_equal: return put2(Code::not_equal);
-      case Kind::less: return put2(Code::less);
-      case Kind::less_equal: return put2(Code::less_equal);
-      case Kind::greater: return put2(Code::greater);
-      case Kind::greater_equal: return put2(Code::greater_equal);
-      case Kind::logical_and: return logical(true, x, y);
-      case Kind::logical_or: return logical(false, x, y);
-      default: return {};  // powers, and what yields lists
+      case Kind::equal:
+        return put2(Code::equal);
+      case Kind::not_equal:
+        return put2(Code::not_equal);
+      case Kind::less:
+        return put2(Code::less);
+      case Kind::less_equal:
+        return put2(Code::less_equal);
+      case Kind::greater:
+        return put2(Code::greater);
+      case Kind::greater_equal:
+        return put2(Code::greater_equal);
+      case Kind::logical_and:
+        return logical(true, x, y);
+      case Kind::logical_or:
+        return logical(false, x, y);
+      default:
+        return {};  // powers, and what yields lists
     }
   }
 };
@@ -297,12 +318,14 @@ void Lanes::run(const double* standing, const double* running, std::size_t n,
         }
         continue;
       }
-      default: break;
+      default:
+        break;
     }
     const double* y = at(s.b);
     const bool vy = steps_[s.b].varying;
     const auto each = [&](auto f) { binary(lanes, x, vx, y, vy, out, f); };
-    // A comparison of what may not exist: the sum is NaN where either is, and 0 times it is 0 elsewhere.
+    // A comparison of what may not exist: the sum is NaN where either is, and 0 times it is 0
+    // elsewhere.
     const auto compare = [&](auto f) {
       if (s.partial)
         each([&](double p, double q) { return (f(p, q) ? 1.0 : 0.0) + 0.0 * (p + q); });
@@ -310,32 +333,64 @@ void Lanes::run(const double* standing, const double* running, std::size_t n,
         each([&](double p, double q) { return f(p, q) ? 1.0 : 0.0; });
     };
     switch (s.code) {
-      case Code::add: each([](double p, double q) { return p + q; }); break;
-      case Code::sub: each([](double p, double q) { return p - q; }); break;
-      case Code::mul: each([](double p, double q) { return p * q; }); break;
+      case Code::add:
+        each([](double p, double q) { return p + q; });
+        break;
+      case Code::sub:
+        each([](double p, double q) { return p - q; });
+        break;
+      case Code::mul:
+        each([](double p, double q) { return p * q; });
+        break;
       case Code::true_div:
         each([](double p, double q) { return q == 0 ? kNan : p / q; });
         break;
-      case Code::floor_div: each([](double p, double q) { return floor_div(p, q); }); break;
-      case Code::ceil_div: each([](double p, double q) { return ceil_div(p, q); }); break;
-      case Code::align_up: each([](double p, double q) { return ceil_div(p, q) * q; }); break;
-      case Code::mod: each([](double p, double q) { return floor_mod(p, q); }); break;
-      case Code::real_mod: each([](double p, double q) { return real_mod(p, q); }); break;
+      case Code::floor_div:
+        each([](double p, double q) { return floor_div(p, q); });
+        break;
+      case Code::ceil_div:
+        each([](double p, double q) { return ceil_div(p, q); });
+        break;
+      case Code::align_up:
+        each([](double p, double q) { return ceil_div(p, q) * q; });
+        break;
+      case Code::mod:
+        each([](double p, double q) { return floor_mod(p, q); });
+        break;
+      case Code::real_mod:
+        each([](double p, double q) { return real_mod(p, q); });
+        break;
       case Code::min:
         each([](double p, double q) { return none(p) || none(q) ? kNan : q < p ? q : p; });
         break;
       case Code::max:
         each([](double p, double q) { return none(p) || none(q) ? kNan : p < q ? q : p; });
         break;
-      case Code::equal: compare([](double p, double q) { return p == q; }); break;
-      case Code::not_equal: compare([](double p, double q) { return p != q; }); break;
-      case Code::less: compare([](double p, double q) { return p < q; }); break;
-      case Code::less_equal: compare([](double p, double q) { return p <= q; }); break;
-      case Code::greater: compare([](double p, double q) { return p > q; }); break;
-      case Code::greater_equal: compare([](double p, double q) { return p >= q; }); break;
+      case Code::equal:
+        compare([](double p, double q) { return p == q; });
+        break;
+      case Code::not_equal:
+        compare([](double p, double q) { return p != q; });
+        break;
+      case Code::less:
+        compare([](double p, double q) { return p < q; });
+        break;
+      case Code::less_equal:
+        compare([](double p, double q) { return p <= q; });
+        break;
+      case Code::greater:
+        compare([](double p, double q) { return p > q; });
+        break;
+      case Code::greater_equal:
+        compare([](double p, double q) { return p >= q; });
+        break;
       // What the first operand decides does not ask whether the second exists.
-      case Code::and_value: each([](double p, double q) { return p == 0 || none(p) ? p : q; }); break;
-      case Code::or_value: each([](double p, double q) { return p != 0 ? p : q; }); break;
+      case Code::and_value:
+        each([](double p, double q) { return p == 0 || none(p) ? p : q; });
+        break;
+      case Code::or_value:
+        each([](double p, double q) { return p != 0 ? p : q; });
+        break;
       case Code::and_bool:
         each([](double p, double q) {
           return p == 0 || none(p) ? p : none(q) ? kNan : q != 0 ? 1.0 : 0.0;

@@ -20,8 +20,8 @@ namespace mtmc::tuner {
 // What compiling must know of a slot: the span of its values.
 struct SlotRange {
   double low = 0, high = 0;
-  bool integer = true;   // all its values are integers
-  bool numeric = true;   // false: texts; nothing that uses the slot compiles
+  bool integer = true;  // all its values are integers
+  bool numeric = true;  // false: texts; nothing that uses the slot compiles
 };
 using Slots = std::map<std::string, std::size_t, std::less<>>;
 
@@ -35,7 +35,8 @@ class Lanes {
 
   // Whether the value at each lane is true, one byte each: 0 false, 1 true, 2 no value.
   // `standing` holds a number per slot (the varying one is not read), `running` the n values of
-  // the varying slot. `scratch` is the caller's, reused between calls. Thread safe with own scratch.
+  // the varying slot. `scratch` is the caller's, reused between calls. Thread safe with own
+  // scratch.
   void run(const double* standing, const double* running, std::size_t n,
            std::vector<double>* scratch, std::uint8_t* truth) const;
 
@@ -43,15 +44,38 @@ class Lanes {
 
  private:
   enum class Code : std::uint8_t {
-    constant, slot, negate, logical_not, absolute,
-    add, sub, mul, true_div, floor_div, mod, real_mod, ceil_div, align_up,
-    min, max, equal, not_equal, less, less_equal, greater, greater_equal,
-    and_bool, or_bool, and_value, or_value, select,
+    constant,
+    slot,
+    negate,
+    logical_not,
+    absolute,
+    add,
+    sub,
+    mul,
+    true_div,
+    floor_div,
+    mod,
+    real_mod,
+    ceil_div,
+    align_up,
+    min,
+    max,
+    equal,
+    not_equal,
+    less,
+    less_equal,
+    greater,
+    greater_equal,
+    and_bool,
+    or_bool,
+    and_value,
+    or_value,
+    select,
   };
   struct Step {
     Code code;
     bool varying = false;
-    bool partial = false;  // an operand may have no value
+    bool partial = false;               // an operand may have no value
     std::uint32_t a = 0, b = 0, c = 0;  // registers; for `slot` a is the slot
     double constant = 0;
   };

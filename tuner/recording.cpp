@@ -25,7 +25,8 @@ Result<Recording> recognise(const json& form, std::vector<std::string> notes) {
 }
 
 // Digits of each trial; values that no list has are appended to it.
-std::vector<std::vector<ValueIndex>> rows_of(const Recording& r, std::vector<Parameter>* parameters) {
+std::vector<std::vector<ValueIndex>> rows_of(const Recording& r,
+                                             std::vector<Parameter>* parameters) {
   std::vector<std::vector<ValueIndex>> rows;
   rows.reserve(r.trials.size());
   for (const auto& t : r.trials) {
@@ -71,9 +72,12 @@ Result<RecordedSpace> recorded_space(const Recording& r) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto& t = r.trials[i];
     const std::uint64_t index = *recorded.space.index_of_digits(rows[i].data());
-    recorded.cost_ms[index] = t.compile_ms.value_or(0) + t.benchmark_ms.value_or(0) + t.verification_ms.value_or(0);
-    recorded.value[index] = t.invalidity != Invalidity::correct ? std::numeric_limits<double>::infinity()
-                            : r.higher_is_better ? 1 / t.value : t.value;
+    recorded.cost_ms[index] =
+        t.compile_ms.value_or(0) + t.benchmark_ms.value_or(0) + t.verification_ms.value_or(0);
+    recorded.value[index] = t.invalidity != Invalidity::correct
+                                ? std::numeric_limits<double>::infinity()
+                            : r.higher_is_better ? 1 / t.value
+                                                 : t.value;
     recorded.optimum = std::min(recorded.optimum, recorded.value[index]);
   }
   if (!std::isfinite(recorded.optimum)) return bad_input("no recorded configuration is correct");
@@ -95,11 +99,17 @@ Result<std::string> wisdom(const Recording& r) {
   json size = json::parse(r.problem_size, nullptr, false);
   if (size.is_number()) size = json::array({size});
   if (!size.is_array()) size = json::array();
-  const json header{{"version", "1.0"}, {"key", r.kernel}, {"objective", r.objective},
+  const json header{{"version", "1.0"},
+                    {"key", r.kernel},
+                    {"objective", r.objective},
                     {"tunable_parameters", parameters}};
-  const json line{{"problem_size", size}, {"config", config}, {r.objective, best->value},
+  const json line{{"problem_size", size},
+                  {"config", config},
+                  {r.objective, best->value},
                   {"environment", {{"device_name", r.device}}}};
-  const auto text = [](const json& j) { return j.dump(-1, ' ', false, json::error_handler_t::replace); };
+  const auto text = [](const json& j) {
+    return j.dump(-1, ' ', false, json::error_handler_t::replace);
+  };
   return text(header) + "\n" + text(line) + "\n";
 }
 

@@ -7,8 +7,8 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,8 +49,8 @@ Result<std::string> read_text(const std::string& path, std::vector<std::string>*
 // Gzipped where the path ends in .gz; written beside and moved into place.
 Result<void> write_text(const std::string& path, const std::string& text);
 
-// JSON as Python writes it: NaN and Infinity become null, and a text that ends early is closed after
-// its last whole entry, with a note.
+// JSON as Python writes it: NaN and Infinity become null, and a text that ends early is closed
+// after its last whole entry, with a note.
 Result<nlohmann::json> lenient_json(std::string text, std::vector<std::string>* notes);
 
 // Either format, told by what is in it. Errors: bad_input.
@@ -65,7 +65,7 @@ Result<std::string> wisdom(const Recording& recording);
 // The space of the recorded configurations and what each gave, by index.
 struct RecordedSpace {
   Space space;
-  std::vector<double> value;  // what is minimised; infinite where the configuration failed
+  std::vector<double> value;    // what is minimised; infinite where the configuration failed
   std::vector<double> cost_ms;  // compile and benchmark, 0 where the file does not say
   double optimum = 0;
 };

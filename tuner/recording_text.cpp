@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <set>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -52,10 +52,11 @@ Result<std::string> inflate_text(const std::string& path, const std::string& pac
 }
 
 struct Scan {
-  std::string text;         // with null for what JSON does not know
-  std::size_t whole = 0;    // length up to the end of the last whole entry
-  std::string closing;      // what closes the text there
+  std::string text;       // with null for what JSON does not know
+  std::size_t whole = 0;  // length up to the end of the last whole entry
+  std::string closing;    // what closes the text there
   std::size_t nulls = 0;
+  std::string twice;  // a key that stands twice among the entries
   bool balanced = false;
 };
 
@@ -66,6 +67,8 @@ Scan scan(const std::string& text) {
   s.text.reserve(text.size());
   std::string open;
   bool quoted = false;
+  std::size_t string_start = 0;
+  std::unordered_set<std::string> keys;  // of the object whose members are entries
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     s.text += c;
@@ -77,9 +80,25 @@ Scan scan(const std::string& text) {
       continue;
     }
     switch (c) {
-      case '"': quoted = true; break;
-      case '{': open += '}'; break;
-      case '[': open += ']'; break;
+      case '"':
+        quoted = true;
+        string_start = s.text.size();
+        break;
+      case ':':
+        if (open == "}}" && s.twice.empty()) {
+          const std::size_t end = s.text.rfind('"');
+          if (end == std::string::npos || end < string_start) break;
+          std::string key = s.text.substr(string_start, end - string_start);
+          if (!keys.insert(key).second) s.twice = std::move(key);
+        }
+        break;
+      case '{':
+        open += '}';
+        if (open.size() == 2) keys.clear();
+        break;
+      case '[':
+        open += ']';
+        break;
       case '}':
       case ']':
         if (!open.empty()) open.pop_back();
@@ -100,43 +119,31 @@ Scan scan(const std::string& text) {
         ++s.nulls;
         break;
       }
-      default: break;
+      default:
+        break;
     }
   }
   s.balanced &= !quoted;
   return s;
 }
 
-// Parses and tells a key that stands twice in one object; the later one is kept.
-json parse(const std::string& text, std::string* twice) {
-  std::vector<std::set<std::string>> keys;
-  return json::parse(
-      text,
-      [&](int, json::parse_event_t event, json& value) {
-        if (event == json::parse_event_t::object_start) keys.emplace_back();
-        if (event == json::parse_event_t::object_end) keys.pop_back();
-        if (event == json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second &&
-            twice->empty())
-          *twice = value.get<std::string>();
-        return true;
-      },
-      false);
-}
-
 }  // namespace
 
 Result<std::string> read_text(const std::string& path, std::vector<std::string>* notes) {
   std::error_code error;
-  if (std::filesystem::is_directory(path, error)) return bad_input(fmt::format("{} is a folder", path));
+  if (std::filesystem::is_directory(path, error))
+    return bad_input(fmt::format("{} is a folder", path));
   std::ifstream file(path, std::ios::binary);
   if (!file) return bad_input(fmt::format("cannot read {}", path));
   std::string text;
   std::vector<char> block(1 << 18);
   while (file.read(block.data(), static_cast<std::streamsize>(block.size())) || file.gcount() > 0) {
     text.append(block.data(), static_cast<std::size_t>(file.gcount()));
-    if (text.size() > kMaxBytes) return bad_input(fmt::format("{}: more than {} bytes", path, kMaxBytes));
+    if (text.size() > kMaxBytes)
+      return bad_input(fmt::format("{}: more than {} bytes", path, kMaxBytes));
   }
-  if (text.size() >= 2 && text[0] == '\x1f' && text[1] == '\x8b') return inflate_text(path, text, notes);
+  if (text.size() >= 2 && text[0] == '\x1f' && text[1] == '\x8b')
+    return inflate_text(path, text, notes);
   return text;
 }
 
@@ -164,19 +171,20 @@ Result<void> write_text(const std::string& path, const std::string& text) {
 Result<json> lenient_json(std::string text, std::vector<std::string>* notes) {
   Scan s = scan(text);
   text = std::string();
-  std::string twice;
-  json form = s.balanced ? parse(s.text, &twice) : json(json::value_t::discarded);
+  json form = s.balanced ? json::parse(s.text, nullptr, false) : json(json::value_t::discarded);
   if (form.is_discarded() && s.whole > 0) {
     const std::size_t lost = s.text.size() - s.whole;
     s.text.resize(s.whole);
-    form = parse(s.text + s.closing, &twice);
+    form = json::parse(s.text + s.closing, nullptr, false);
     if (!form.is_discarded())
-      notes->push_back(fmt::format("the text ends early; {} bytes after the last whole entry are left out", lost));
+      notes->push_back(fmt::format(
+          "the text ends early; {} bytes after the last whole entry are left out", lost));
   }
   if (form.is_discarded()) return bad_input("not JSON, nor the beginning of any");
-  if (s.nulls) notes->push_back(fmt::format("{} numbers are NaN or infinite and count as missing", s.nulls));
-  if (!twice.empty())
-    notes->push_back(fmt::format("the key '{}' stands twice; the last one counts", twice));
+  if (s.nulls)
+    notes->push_back(fmt::format("{} numbers are NaN or infinite and count as missing", s.nulls));
+  if (!s.twice.empty())
+    notes->push_back(fmt::format("the key '{}' stands twice; the last one counts", s.twice));
   return form;
 }
 

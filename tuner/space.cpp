@@ -81,7 +81,8 @@ class Conditions {
       for (const auto& part : parts) {
         // A part that may lack a value keeps the parts before it as its guard.
         const bool guarded = before && may_lack_value(part);
-        if (auto error = add(i, guarded ? Expr::node(Expr::Kind::logical_and, {*before, part}) : part))
+        if (auto error =
+                add(i, guarded ? Expr::node(Expr::Kind::logical_and, {*before, part}) : part))
           return error;
         before = before ? Expr::node(Expr::Kind::logical_and, {*before, part}) : part;
       }
@@ -125,7 +126,8 @@ class Conditions {
       case Expr::Kind::power:
         if (!(expr.args()[1].is_constant() && expr.args()[1].value() > 0)) return true;
         break;
-      default: break;
+      default:
+        break;
     }
     return std::any_of(expr.args().begin(), expr.args().end(), may_lack_value);
   }
@@ -141,8 +143,8 @@ class Conditions {
     if (condition.members.empty()) {
       std::int64_t steps = std::int64_t{1} << 24;
       bool fatal = false;
-      const auto value =
-          evaluate(condition, domains, std::vector<ValueIndex>(domains.names.size(), 0), &steps, &fatal);
+      const auto value = evaluate(condition, domains,
+                                  std::vector<ValueIndex>(domains.names.size(), 0), &steps, &fatal);
       if (value && *value) return std::nullopt;
       const std::string why = value ? "it is false whatever the parameters" : value.error().message;
       if (fatal) return bad_input(fmt::format("constraint '{}': {}", constraint.text, why)).value();
@@ -275,7 +277,8 @@ Result<Space> Space::of_rows(std::vector<Parameter> parameters,
   }
   std::vector<std::size_t> order(rows.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return rows[a] < rows[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return rows[a] < rows[b]; });
   std::vector<ValueIndex> cells;
   cells.reserve(rows.size() * parameters.size());
   for (std::size_t i = 0; i < order.size(); ++i)

@@ -38,30 +38,30 @@ using Configuration = std::vector<Value>;
 enum class Neighbourhood {
   adjacent,  // one parameter moved to the nearest valid value before or after it in its list
   hamming,   // one parameter moved to any other valid value
-  strictly_adjacent,  // every parameter at most one place away in its list, any number of them moved
+  strictly_adjacent,  // every parameter at most one place away in its list, any number of them
+                      // moved
 };
 
 class Space {
  public:
   // `facts` are fixed symbols that constraints may use (device limits, dims). A configuration for
   // which a constraint has no value (division by zero; with Syntax::checked overflow too) is not
-  // valid; notes() says so. With Syntax::python a number beyond 64 bits is an error instead, because
-  // Python would have gone on.
-  // bad_input: no parameters, a bad or repeated parameter, a fact named like a parameter, a
-  // constraint with an unknown symbol, an empty space (the message names the first constraint that
-  // together with those before it leaves nothing), more than 2^63-1 configurations, or a component
-  // beyond the limits of Component::build.
+  // valid; notes() says so. With Syntax::python a number beyond 64 bits is an error instead,
+  // because Python would have gone on. bad_input: no parameters, a bad or repeated parameter, a
+  // fact named like a parameter, a constraint with an unknown symbol, an empty space (the message
+  // names the first constraint that together with those before it leaves nothing), more than 2^63-1
+  // configurations, or a component beyond the limits of Component::build.
   static Result<Space> build(std::vector<Parameter> parameters,
                              const std::vector<Constraint>& constraints, const Symbols& facts = {});
 
   std::uint64_t size() const { return size_; }  // valid configurations, at least 1
   // The space of exactly these configurations, each a row of digits (places in the value lists).
-  // Repeated rows count once. bad_input: as build(), no rows, a row of another length or with a digit
-  // beyond its list.
+  // Repeated rows count once. bad_input: as build(), no rows, a row of another length or with a
+  // digit beyond its list.
   static Result<Space> of_rows(std::vector<Parameter> parameters,
                                const std::vector<std::vector<ValueIndex>>& rows);
 
-  double cartesian() const;                     // combinations before constraints
+  double cartesian() const;  // combinations before constraints
   const std::vector<Parameter>& parameters() const { return parameters_; }
   const std::vector<Component>& components() const { return components_; }
   // What a user should know about the space: constraints without a value somewhere. One line each.

@@ -64,9 +64,9 @@ class RememberingStrategy : public Strategy {
 
   const Space& space_;
   const std::uint64_t seed_;
-  const std::size_t budget_;           // at least 1, at most the size of the space
-  std::vector<std::size_t> free_;      // parameters with several values
-  std::vector<std::size_t> counts_;    // values of every parameter
+  const std::size_t budget_;         // at least 1, at most the size of the space
+  std::vector<std::size_t> free_;    // parameters with several values
+  std::vector<std::size_t> counts_;  // values of every parameter
   Dice dice_;
 
  private:

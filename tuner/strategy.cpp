@@ -19,7 +19,8 @@ struct Row {
   Maker make;
 };
 constexpr Row kRows[] = {
-    {{"portfolio", "the default: hands the budget to whichever of the others pays"}, make_portfolio},
+    {{"portfolio", "the default: hands the budget to whichever of the others pays"},
+     make_portfolio},
     {{"exhaustive", "every configuration, in the order of the space"}, make_exhaustive},
     {{"random", "every configuration, in a seeded random order"}, make_random},
     {{"annealing", "simulated annealing over neighbours, cooled to the budget"}, make_annealing},

@@ -38,8 +38,8 @@ class Strategy {
   // The number of a configuration; nullopt: the strategy has nothing left to try, now or later.
   virtual std::optional<std::uint64_t> next() = 0;
   // The outcome of a configuration, whether next() proposed it or it was known before (a resumed
-  // run, another device): either way it is not proposed again. An ok measurement that is not a finite
-  // number counts as a failure; of several outcomes of one configuration the first counts.
+  // run, another device): either way it is not proposed again. An ok measurement that is not a
+  // finite number counts as a failure; of several outcomes of one configuration the first counts.
   // REQUIRES: index is below the size of the space.
   virtual void tell(std::uint64_t index, const Measurement& measurement) = 0;
 

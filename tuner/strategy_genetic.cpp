@@ -1,6 +1,7 @@
 // A steady-state genetic algorithm: a population of the best so far, parents by tournament, uniform
-// crossover, mutation of a tenth of the parameters. A child that the space does not hold, or that is
-// known, is thrown again; a child that is better than the worst of the population takes its place.
+// crossover, mutation of a tenth of the parameters. A child that the space does not hold, or that
+// is known, is thrown again; a child that is better than the worst of the population takes its
+// place.
 #include <algorithm>
 
 #include "tuner/strategies.hpp"
@@ -26,7 +27,9 @@ class Genetic final : public RememberingStrategy {
   struct Member {
     double value;
     std::uint64_t index;
-    bool operator<(const Member& o) const { return value != o.value ? value < o.value : index < o.index; }
+    bool operator<(const Member& o) const {
+      return value != o.value ? value < o.value : index < o.index;
+    }
   };
 
   std::optional<std::uint64_t> choose() override {

@@ -87,7 +87,16 @@ class Mcts final : public RememberingStrategy {
   }
 
   std::optional<std::uint64_t> choose() override {
-    if (nodes_[0].left == 0) return std::nullopt;
+    // What was proposed first and has no outcome yet closes its leaf when the tree comes to it.
+    while (nodes_[0].left > 0) {
+      const std::uint64_t index = descend();
+      close(index);
+      if (!taken(index)) return index;
+    }
+    return std::nullopt;
+  }
+
+  std::uint64_t descend() {
     space_.digits(0, digits_.data());  // components with one row
     std::uint32_t at = 0;
     while (nodes_[at].level < chosen_.size()) {
@@ -96,9 +105,7 @@ class Mcts final : public RememberingStrategy {
       digits_[component(nodes_[at]).members()[nodes_[at].depth]] = nodes_[next].digit;
       at = next;
     }
-    const auto index = space_.index_of_digits(digits_.data());
-    close(*index);
-    return index;
+    return *space_.index_of_digits(digits_.data());
   }
 
   // An unvisited child by the number of its configurations, else the highest bound.
@@ -121,7 +128,8 @@ class Mcts final : public RememberingStrategy {
     for (std::uint32_t k = n.child; k < n.child + n.children; ++k) {
       const Node& c = nodes_[k];
       if (!c.left) continue;
-      const double bound = 0.5 * c.sum / c.visits + 0.5 * c.best + kExplore * std::sqrt(log_visits / c.visits);
+      const double bound =
+          0.5 * c.sum / c.visits + 0.5 * c.best + kExplore * std::sqrt(log_visits / c.visits);
       if (bound <= highest) continue;
       highest = bound;
       chosen = k;

@@ -19,8 +19,9 @@ Result<Value> value_from_json(const json& form) {
   if (form.is_number_integer()) return Value(form.get<std::int64_t>());
   if (form.is_number_float()) return Value(form.get<double>());
   if (form.is_string()) return Value(form.get<std::string>());
-  return bad_input(fmt::format("a number, a text or a truth value is needed, got {}",
-                               form.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 60)));
+  return bad_input(
+      fmt::format("a number, a text or a truth value is needed, got {}",
+                  form.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 60)));
 }
 
 json to_json(const Value& value) {

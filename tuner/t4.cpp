@@ -31,10 +31,17 @@ std::string text_of(const json* form) {
 }
 
 Result<double> unit_ms(const std::string& unit) {
-  static const std::map<std::string, double> kUnits{
-      {"", 1},      {"ms", 1},     {"milliseconds", 1},     {"miliseconds", 1},  {"millisecond", 1},
-      {"s", 1e3},   {"seconds", 1e3}, {"us", 1e-3},         {"microseconds", 1e-3},
-      {"ns", 1e-6}, {"nanoseconds", 1e-6}};
+  static const std::map<std::string, double> kUnits{{"", 1},
+                                                    {"ms", 1},
+                                                    {"milliseconds", 1},
+                                                    {"miliseconds", 1},
+                                                    {"millisecond", 1},
+                                                    {"s", 1e3},
+                                                    {"seconds", 1e3},
+                                                    {"us", 1e-3},
+                                                    {"microseconds", 1e-3},
+                                                    {"ns", 1e-6},
+                                                    {"nanoseconds", 1e-6}};
   const auto it = kUnits.find(unit);
   if (it == kUnits.end()) return bad_input(fmt::format("unknown time unit '{}'", unit));
   return it->second;
@@ -57,7 +64,8 @@ Invalidity invalidity_of(const json& result) {
 // The objective's name: what the first result says, else its first measurement.
 std::string objective_of(const json& result) {
   const json* objectives = member(result, {"objectives", "objective"});
-  if (objectives && objectives->is_array() && !objectives->empty()) return text_of(&(*objectives)[0]);
+  if (objectives && objectives->is_array() && !objectives->empty())
+    return text_of(&(*objectives)[0]);
   if (objectives && objectives->is_string()) return text_of(objectives);
   const json* measurements = member(result, {"measurements"});
   if (measurements && measurements->is_array() && !measurements->empty())
@@ -70,7 +78,8 @@ Result<void> read_result(const json& result, double scale, Recording* r) {
   const json* configuration = member(result, {"configuration"});
   if (!configuration || !configuration->is_object()) return bad_input("has no configuration");
   if (configuration->size() != r->parameters.size())
-    return bad_input(fmt::format("has {} parameters, expected {}", configuration->size(), r->parameters.size()));
+    return bad_input(
+        fmt::format("has {} parameters, expected {}", configuration->size(), r->parameters.size()));
   for (auto& p : r->parameters) {
     const auto it = configuration->find(p.name);
     if (it == configuration->end()) return bad_input(fmt::format("has no value of '{}'", p.name));
@@ -96,7 +105,8 @@ Result<void> read_result(const json& result, double scale, Recording* r) {
         if (v.is_number()) t.runtimes_ms.push_back(v.get<double>() * scale);
   }
   bool found = false;
-  if (const json* measurements = member(result, {"measurements"}); measurements && measurements->is_array())
+  if (const json* measurements = member(result, {"measurements"});
+      measurements && measurements->is_array())
     for (const json& m : *measurements) {
       const std::string name = text_of(member(m, {"name"}));
       const json* value = member(m, {"value"});
@@ -116,7 +126,8 @@ Result<void> read_result(const json& result, double scale, Recording* r) {
       t.value = v;
       found = true;
     }
-  if (t.invalidity == Invalidity::correct && !(found && t.value > 0)) t.invalidity = Invalidity::runtime;
+  if (t.invalidity == Invalidity::correct && !(found && t.value > 0))
+    t.invalidity = Invalidity::runtime;
   if (t.invalidity != Invalidity::correct) t.value = 0;
   r->trials.push_back(std::move(t));
   return {};
@@ -148,12 +159,18 @@ void drop_repeated(Recording* r) {
 
 std::string_view to_string(Invalidity invalidity) {
   switch (invalidity) {
-    case Invalidity::correct: return "correct";
-    case Invalidity::compile: return "compile";
-    case Invalidity::runtime: return "runtime";
-    case Invalidity::correctness: return "correctness";
-    case Invalidity::timeout: return "timeout";
-    case Invalidity::constraints: return "constraints";
+    case Invalidity::correct:
+      return "correct";
+    case Invalidity::compile:
+      return "compile";
+    case Invalidity::runtime:
+      return "runtime";
+    case Invalidity::correctness:
+      return "correctness";
+    case Invalidity::timeout:
+      return "timeout";
+    case Invalidity::constraints:
+      return "constraints";
   }
   return "runtime";
 }
@@ -213,12 +230,16 @@ std::string t4_results(const Recording& r) {
     put("validation", t.verification_ms);
     times["runtimes"] = t.runtimes_ms;
     const bool correct = t.invalidity == Invalidity::correct;
-    if (correct) measurements.push_back({{"name", r.objective}, {"value", t.value}, {"unit", r.unit}});
+    if (correct)
+      measurements.push_back({{"name", r.objective}, {"value", t.value}, {"unit", r.unit}});
     for (const auto& [name, value] : t.metrics)
       measurements.push_back({{"name", name}, {"value", value}, {"unit", ""}});
-    results.push_back({{"timestamp", t.timestamp}, {"configuration", std::move(configuration)},
-                       {"times", std::move(times)}, {"invalidity", to_string(t.invalidity)},
-                       {"correctness", correct ? 1 : 0}, {"measurements", std::move(measurements)},
+    results.push_back({{"timestamp", t.timestamp},
+                       {"configuration", std::move(configuration)},
+                       {"times", std::move(times)},
+                       {"invalidity", to_string(t.invalidity)},
+                       {"correctness", correct ? 1 : 0},
+                       {"measurements", std::move(measurements)},
                        {"objectives", {r.objective}}});
   }
   nlohmann::ordered_json metadata{{"timeunit", "milliseconds"}}, names = json::array();
@@ -228,7 +249,8 @@ std::string t4_results(const Recording& r) {
     metadata["problem_size"] = size;
   for (const auto& p : r.parameters) names.push_back(p.name);
   metadata["parameters"] = std::move(names);
-  const nlohmann::ordered_json form{{"results", std::move(results)}, {"schema_version", "1.0.0"},
+  const nlohmann::ordered_json form{{"results", std::move(results)},
+                                    {"schema_version", "1.0.0"},
                                     {"metadata", std::move(metadata)}};
   return form.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
 }

@@ -60,11 +60,11 @@ inline constexpr FunctionRow kCheckedFunctions[] = {
     {Expr::Kind::select, "select", 3, 3},
 };
 inline constexpr FunctionRow kPythonFunctions[] = {
-    {Expr::Kind::min, "min", 1, 64},      {Expr::Kind::max, "max", 1, 64},
-    {Expr::Kind::abs, "abs", 1, 1},       {Expr::Kind::sum, "sum", 1, 1},
-    {Expr::Kind::len, "len", 1, 1},       {Expr::Kind::to_int, "int", 1, 1},
+    {Expr::Kind::min, "min", 1, 64},       {Expr::Kind::max, "max", 1, 64},
+    {Expr::Kind::abs, "abs", 1, 1},        {Expr::Kind::sum, "sum", 1, 1},
+    {Expr::Kind::len, "len", 1, 1},        {Expr::Kind::to_int, "int", 1, 1},
     {Expr::Kind::to_float, "float", 1, 1}, {Expr::Kind::to_list, "list", 1, 1},
-    {Expr::Kind::to_list, "tuple", 1, 1}, {Expr::Kind::range, "range", 1, 3},
+    {Expr::Kind::to_list, "tuple", 1, 1},  {Expr::Kind::range, "range", 1, 3},
 };
 
 template <class Row, std::size_t n>

@@ -25,8 +25,7 @@ constexpr std::uint64_t kMaxSize = 1 << 20;  // nodes, shared ones each time
 
 class Parser {
  public:
-  Parser(std::string_view text, Syntax syntax)
-      : text_(text), python_(syntax == Syntax::python) {}
+  Parser(std::string_view text, Syntax syntax) : text_(text), python_(syntax == Syntax::python) {}
 
   Result<Expr> run() {
     if (text_.size() > (python_ ? 16 * kMaxText : kMaxText))

@@ -32,8 +32,11 @@ tl::unexpected<PythonFailure> overflow(const Value& a, const Value& b) {
 }
 
 const char* type_name(const Value& v) {
-  return v.is_bool() ? "bool" : v.is_integer() ? "int" : v.is_real() ? "float"
-         : v.is_string() ? "str" : "list";
+  return v.is_bool()      ? "bool"
+         : v.is_integer() ? "int"
+         : v.is_real()    ? "float"
+         : v.is_string()  ? "str"
+                          : "list";
 }
 
 Outcome real_result(double r, const Value& a, const Value& b) {
@@ -46,9 +49,15 @@ Outcome integer_arithmetic(Kind kind, const Value& left, const Value& right) {
   std::int64_t r = 0;
   bool lost = false;
   switch (kind) {
-    case Kind::add: lost = __builtin_add_overflow(a, b, &r); break;
-    case Kind::sub: lost = __builtin_sub_overflow(a, b, &r); break;
-    case Kind::mul: lost = __builtin_mul_overflow(a, b, &r); break;
+    case Kind::add:
+      lost = __builtin_add_overflow(a, b, &r);
+      break;
+    case Kind::sub:
+      lost = __builtin_sub_overflow(a, b, &r);
+      break;
+    case Kind::mul:
+      lost = __builtin_mul_overflow(a, b, &r);
+      break;
     case Kind::true_div:
       if (b == 0) return zero_division(left);
       if (std::abs(left.real()) > kExactInteger || std::abs(right.real()) > kExactInteger)
@@ -101,15 +110,19 @@ Outcome arithmetic(Kind kind, const Value& left, const Value& right) {
                ? Outcome(unusable("a text that is too long"))
                : Outcome(Value(left.string() + right.string()));
   if (!left.is_number() || !right.is_number())
-    return unusable(fmt::format("cannot compute with {} and {}", type_name(left), type_name(right)));
+    return unusable(
+        fmt::format("cannot compute with {} and {}", type_name(left), type_name(right)));
   if (left.is_integer() && right.is_integer()) return integer_arithmetic(kind, left, right);
   // Python converts integers to reals here and refuses those that are too large to be exact only
   // beyond the range of a double; rounding is the same.
   const double a = left.real(), b = right.real();
   switch (kind) {
-    case Kind::add: return real_result(a + b, left, right);
-    case Kind::sub: return real_result(a - b, left, right);
-    case Kind::mul: return real_result(a * b, left, right);
+    case Kind::add:
+      return real_result(a + b, left, right);
+    case Kind::sub:
+      return real_result(a - b, left, right);
+    case Kind::mul:
+      return real_result(a * b, left, right);
     case Kind::true_div:
       if (b == 0) return zero_division(left);
       return real_result(a / b, left, right);
@@ -138,10 +151,14 @@ Outcome compared(Kind kind, const Value& a, const Value& b) {
   if (!numbers && !(a.is_string() && b.is_string()) && !(a.is_list() && b.is_list()))
     return unusable(fmt::format("cannot order {} and {}", type_name(a), type_name(b)));
   switch (kind) {
-    case Kind::less: return Value(a < b);
-    case Kind::less_equal: return Value(!(b < a));
-    case Kind::greater: return Value(b < a);
-    default: return Value(!(a < b));
+    case Kind::less:
+      return Value(a < b);
+    case Kind::less_equal:
+      return Value(!(b < a));
+    case Kind::greater:
+      return Value(b < a);
+    default:
+      return Value(!(a < b));
   }
 }
 
@@ -153,12 +170,18 @@ class Evaluator {
     if (--*steps_ < 0) return unusable("more work than an expression may cost");
     const auto& a = e.args();
     switch (e.kind()) {
-      case Kind::constant: return Value(e.value());
-      case Kind::boolean: return Value(e.value() != 0);
-      case Kind::real: return Value(e.real_value());
-      case Kind::text: return Value(e.name());
-      case Kind::symbol: return named(e.name());
-      case Kind::list: return list(a);
+      case Kind::constant:
+        return Value(e.value());
+      case Kind::boolean:
+        return Value(e.value() != 0);
+      case Kind::real:
+        return Value(e.real_value());
+      case Kind::text:
+        return Value(e.name());
+      case Kind::symbol:
+        return named(e.name());
+      case Kind::list:
+        return list(a);
       case Kind::comprehension:
       case Kind::comprehensions: {
         Value::List out;
@@ -185,15 +208,20 @@ class Evaluator {
         return v ? arithmetic(Kind::sub, Value(0), *v) : v;
       }
       case Kind::min:
-      case Kind::max: return extreme(e.kind(), a);
+      case Kind::max:
+        return extreme(e.kind(), a);
       case Kind::abs:
       case Kind::to_int:
-      case Kind::to_float: return converted(e.kind(), a[0]);
+      case Kind::to_float:
+        return converted(e.kind(), a[0]);
       case Kind::sum:
       case Kind::len:
-      case Kind::to_list: return aggregate(e.kind(), a[0]);
-      case Kind::range: return range(a);
-      default: break;
+      case Kind::to_list:
+        return aggregate(e.kind(), a[0]);
+      case Kind::range:
+        return range(a);
+      default:
+        break;
     }
     if (a.size() != 2) return unusable("a function that Python does not have");
     auto left = value(a[0]);
@@ -207,15 +235,19 @@ class Evaluator {
       case Kind::div:
       case Kind::mod:
       case Kind::true_div:
-      case Kind::power: return arithmetic(e.kind(), *left, *right);
-      case Kind::contains: return contained(*left, *right);
+      case Kind::power:
+        return arithmetic(e.kind(), *left, *right);
+      case Kind::contains:
+        return contained(*left, *right);
       case Kind::equal:
       case Kind::not_equal:
       case Kind::less:
       case Kind::less_equal:
       case Kind::greater:
-      case Kind::greater_equal: return compared(e.kind(), *left, *right);
-      default: return unusable("a function that Python does not have");
+      case Kind::greater_equal:
+        return compared(e.kind(), *left, *right);
+      default:
+        return unusable("a function that Python does not have");
     }
   }
 
@@ -279,7 +311,8 @@ class Evaluator {
     if (!all->is_list() || all->list().empty()) return unusable("min or max of nothing");
     Value best = all->list()[0];
     for (const Value& v : all->list()) {
-      auto better = kind == Kind::min ? compared(Kind::less, v, best) : compared(Kind::less, best, v);
+      auto better =
+          kind == Kind::min ? compared(Kind::less, v, best) : compared(Kind::less, best, v);
       if (!better) return better;
       if (better->truth()) best = v;
     }

@@ -31,8 +31,8 @@ using PythonNames = std::map<std::string, Value, std::less<>>;
 
 inline constexpr std::size_t kMaxListElements = std::size_t{1} << 20;
 
-// `steps`, where given, is what evaluation may still cost, in nodes; it counts down, and below 0 the
-// result is unusable. Without it one evaluation may take 4 Mi nodes.
+// `steps`, where given, is what evaluation may still cost, in nodes; it counts down, and below 0
+// the result is unusable. Without it one evaluation may take 4 Mi nodes.
 tl::expected<Value, PythonFailure> python_evaluate(const Expr& expr, const PythonNames& names,
                                                    std::int64_t* steps = nullptr);
 

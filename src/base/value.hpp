@@ -15,12 +15,12 @@ class Value {
   using List = std::vector<Value>;
 
   Value() : held_(std::int64_t{0}) {}
-  Value(std::int64_t v) : held_(v) {}                 // NOLINT: a number is a value
-  Value(int v) : held_(std::int64_t{v}) {}            // NOLINT
-  Value(bool v) : held_(v) {}                         // NOLINT
-  Value(double v) : held_(v) {}                       // NOLINT
-  Value(std::string v) : held_(std::move(v)) {}       // NOLINT
-  Value(const char* v) : held_(std::string(v)) {}     // NOLINT
+  Value(std::int64_t v) : held_(v) {}              // NOLINT: a number is a value
+  Value(int v) : held_(std::int64_t{v}) {}         // NOLINT
+  Value(bool v) : held_(v) {}                      // NOLINT
+  Value(double v) : held_(v) {}                    // NOLINT
+  Value(std::string v) : held_(std::move(v)) {}    // NOLINT
+  Value(const char* v) : held_(std::string(v)) {}  // NOLINT
   Value(List v) : held_(std::make_shared<const List>(std::move(v))) {}  // NOLINT
 
   bool is_bool() const { return std::holds_alternative<bool>(held_); }
@@ -30,11 +30,11 @@ class Value {
   bool is_string() const { return std::holds_alternative<std::string>(held_); }
   bool is_list() const { return std::holds_alternative<std::shared_ptr<const List>>(held_); }
 
-  std::int64_t integer() const;         // REQUIRES: is_integer()
-  double real() const;                  // REQUIRES: is_number(); integers above 2^53 are rounded
+  std::int64_t integer() const;  // REQUIRES: is_integer()
+  double real() const;           // REQUIRES: is_number(); integers above 2^53 are rounded
   explicit operator double() const { return real(); }
-  const std::string& string() const;    // REQUIRES: is_string()
-  const List& list() const;             // REQUIRES: is_list()
+  const std::string& string() const;  // REQUIRES: is_string()
+  const List& list() const;           // REQUIRES: is_list()
 
   // Python's truth: numbers but 0, texts and lists but empty ones.
   bool truth() const;

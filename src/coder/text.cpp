@@ -176,6 +176,8 @@ std::string c_expr(const Expr& e, const IndexMath& math, std::set<std::string>* 
       return c_expr(ceil_div(a[0], a[1]) * a[1], math, used, lane, level);
     case Kind::select:
       return fmt::format("({} ? {} : {})", sub(0, 1), sub(1, 1), sub(2, 1));
+    default:
+      break;  // Python's kinds, which no index has
   }
   return "0";
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <mutex>
 #include <optional>
 
 #include <fmt/format.h>
@@ -93,12 +95,17 @@ struct Assessor::Impl {
     return with.evaluate(judge);
   }
 
+  std::mutex ahead_mutex;
+  std::map<std::string, compiler::CompileOutcome> ahead;  // compiled ahead and not asked for yet, by request hash
+  std::map<std::string, Evaluation> by_code;              // judgements by machine code and what runs it
+  std::uint64_t twins = 0;
+
   Result<compiler::Compiler*> ready_compiler() {
     if (!compiler) {
       compiler::CompilerSettings s;
       s.tool = tool;
       s.cache_directory = cache_directory;
-      s.max_workers = 1;
+      s.max_workers = 2;
       auto made = compiler::Compiler::create(s);
       if (!made) return tl::unexpected<Error>(made.error());
       compiler = std::move(*made);
@@ -207,27 +214,44 @@ struct Assessor::Impl {
     return evidence.put_modelled(time);
   }
 
+  std::optional<Result<compiler::CompileOutcome>> compiled_ahead(const std::string& hash) {
+    const std::lock_guard lock(ahead_mutex);
+    auto node = ahead.extract(hash);
+    if (!node) return std::nullopt;
+    return Result<compiler::CompileOutcome>(std::move(node.mapped()));
+  }
+
+  // What decides a judgement once a candidate is machine code: that, its recipe with the tunables that it names, and the operator.
+  std::string code_key(const compiler::Binary& binary, const kernel::Candidate& candidate, const op::Operator& op) const {
+    std::string key = kernel::to_json(candidate.recipe).dump();
+    std::string values;
+    for (const auto& [name, value] : candidate.configuration)
+      if (key.find(name) != std::string::npos) values += fmt::format("{}={} ", name, value);
+    return sha256(fmt::format("{}\n{}\n{}\n{}\n{}", sha256(binary.cubin), sha256(binary.ptx), key, values, op::text(op)));
+  }
+
   // The compiled candidate, or the verdict that it does not compile.
   Result<std::variant<compiler::Binary, Evaluation>> compile(const compiler::CompileRequest& request, const std::string& hash, std::string& log) {
     auto ready = ready_compiler();
     if (!ready) return tl::unexpected<Error>(ready.error());
-    auto outcome = [&] {
+    auto outcome = compiled_ahead(hash);
+    if (!outcome) {
       const Stopwatch watch(compile_s);
-      return (*ready)->compile(request);
-    }();
+      outcome = (*ready)->compile(request);
+    }
     store::CompileRecord record;
     record.binary_hash = hash;
     record.architecture = architecture;
     record.compiler = (*ready)->version();
-    if (!outcome) {
+    if (!*outcome) {
       // A source or define that the compiler will not even look at is the candidate's fault, not the run's.
-      if (outcome.error().code != ErrorCode::bad_input) return tl::unexpected<Error>(outcome.error());
+      if (outcome->error().code != ErrorCode::bad_input) return tl::unexpected<Error>(outcome->error());
       Evaluation refused;
       refused.verdict.outcome = Outcome::refused;
-      refused.verdict.message = log = outcome.error().message;
+      refused.verdict.message = log = outcome->error().message;
       return refused;
     }
-    if (auto* binary = std::get_if<compiler::Binary>(&*outcome)) {
+    if (auto* binary = std::get_if<compiler::Binary>(&**outcome)) {
       record.outcome = "ok";
       json kernels = json::array();
       for (const auto& k : binary->kernels) {
@@ -241,7 +265,7 @@ struct Assessor::Impl {
       if (auto ok = store::Candidates(store).put_compile(record); !ok) return tl::unexpected<Error>(ok.error());
       return std::move(*binary);
     }
-    const auto& failure = std::get<compiler::CompileFailure>(*outcome);
+    const auto& failure = std::get<compiler::CompileFailure>(**outcome);
     Evaluation failed;
     using Kind = compiler::CompileFailure::Kind;
     failed.verdict.outcome = failure.kind == Kind::timeout ? Outcome::timeout : failure.kind == Kind::crash ? Outcome::crash : Outcome::compile_error;
@@ -255,8 +279,22 @@ struct Assessor::Impl {
 };
 
 Assessor::Assessor(store::Store& store, Settings settings, std::string tool, std::string cache_directory, std::string architecture)
-    : impl_(new Impl{store, std::move(settings), std::move(tool), std::move(cache_directory), std::move(architecture), nullptr, {}, 0, 0}) {}
+    : impl_(new Impl{store, std::move(settings), std::move(tool), std::move(cache_directory), std::move(architecture), nullptr, {}, 0, 0, {}, {}, {}, 0}) {}
 Assessor::~Assessor() = default;
+
+Result<void> Assessor::start() {
+  if (auto compiler = impl_->ready_compiler(); !compiler) return tl::unexpected<Error>(compiler.error());
+  return {};
+}
+
+void Assessor::prepare(const kernel::Candidate& candidate) {
+  Impl& m = *impl_;
+  const auto request = compile_request(candidate, m.architecture);
+  auto outcome = m.compiler->compile(request);
+  if (!outcome) return;  // assess() meets it again and says so
+  const std::lock_guard lock(m.ahead_mutex);
+  m.ahead.insert_or_assign(compiler::request_hash(request, m.compiler->version()), std::move(*outcome));
+}
 
 Result<Assessment> Assessor::assess(const kernel::Region& region, const kernel::Candidate& candidate, const Origin& origin) {
   Impl& m = *impl_;
@@ -275,17 +313,29 @@ Result<Assessment> Assessor::assess(const kernel::Region& region, const kernel::
   const std::string key = store::verdict_key(m.verdict_identity(hash, kernel::to_json(candidate.recipe).dump(), region.op));
   auto known = m.remembered(key, a.candidate_id);
   if (!known) return tl::unexpected<Error>(known.error());
-  if (*known) return std::move(**known);
+  if (*known) {
+    m.compiled_ahead(hash);  // not needed after all
+    return std::move(**known);
+  }
 
   auto compiled = m.compile(request, hash, a.feedback);
   if (!compiled) return tl::unexpected<Error>(compiled.error());
   if (auto* failed = std::get_if<Evaluation>(&*compiled)) {
     a.evaluation = std::move(*failed);
   } else {
+    auto& binary = std::get<compiler::Binary>(*compiled);
+    const std::string code = binary.cubin.empty() ? std::string() : m.code_key(binary, candidate, region.op);
+    if (const auto twin = m.by_code.find(code); twin != m.by_code.end()) {
+      a.evaluation = twin->second;
+      if (!a.correct()) a.feedback = feedback(a.evaluation);
+      ++m.twins;
+      if (auto ok = m.remember(key, hash, a); !ok) return tl::unexpected<Error>(ok.error());
+      return a;
+    }
     auto evaluator = m.ready_evaluator();
     if (!evaluator) return tl::unexpected<Error>(evaluator.error());
     harness::JudgeRequest judge = m.judge_request(region.op);
-    judge.units.push_back({candidate, std::move(std::get<compiler::Binary>(*compiled)), {}, {}, {}, {}});
+    judge.units.push_back({candidate, std::move(binary), {}, {}, {}, {}});
     auto evaluation = m.evaluate(**evaluator, judge);
     if (!evaluation) return tl::unexpected<Error>(evaluation.error());
     a.evaluation = std::move(*evaluation);
@@ -376,5 +426,6 @@ std::uint64_t Assessor::compiles() const { return impl_->compiler ? impl_->compi
 double Assessor::compile_s() const { return impl_->compile_s; }
 double Assessor::device_s() const { return impl_->device_s; }
 std::uint64_t Assessor::evaluations() const { return impl_->evaluator ? impl_->evaluator->evaluations() : 0; }
+std::uint64_t Assessor::twins() const { return impl_->twins; }
 
 }  // namespace mtmc::search

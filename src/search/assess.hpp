@@ -41,6 +41,12 @@ class Assessor {
   Assessor(store::Store& store, Settings settings, std::string tool, std::string cache_directory, std::string architecture);
   ~Assessor();
 
+  // Starts what preparing and assessing need; an error here is one that they would meet.
+  Result<void> start();
+  // Compiles the candidate ahead, so that assess() finds the binary. After start() it may be called from several threads,
+  // also while assess() runs.
+  void prepare(const kernel::Candidate& candidate);
+
   Result<Assessment> assess(const kernel::Region& region, const kernel::Candidate& candidate, const Origin& origin);
   // A whole program of several regions with the chosen candidates, one per part.
   Result<Assessment> assess_program(const kernel::Program& program, const std::vector<kernel::Candidate>& per_part);
@@ -54,6 +60,7 @@ class Assessor {
   std::uint64_t compiles() const;     // real NVRTC runs
   double compile_s() const, device_s() const;  // seconds spent compiling, and running candidates
   std::uint64_t evaluations() const;  // judgements that were made, not remembered
+  std::uint64_t twins() const;        // candidates that took the judgement of one with the same machine code and recipe
 
  private:
   struct Impl;

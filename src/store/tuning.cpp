@@ -33,6 +33,24 @@ Result<std::vector<TrialRecord>> Tuning::trials(const std::string& family,
   });
 }
 
+Result<std::vector<TrialRecord>> Tuning::kin(const std::string& kernel, const std::string& family,
+                                             const std::string& device, std::int64_t most) {
+  return connection_->read<std::vector<TrialRecord>>([&](SQLite::Database& db) {
+    return all(
+        db,
+        "SELECT family, device, protocol, configuration_json, outcome, modelled_ns, measured_ns, "
+        "candidate_id FROM (SELECT *, row_number() OVER (PARTITION BY family, device, protocol "
+        "ORDER BY coalesce(measured_ns, modelled_ns), configuration_json) AS place FROM tuning_trials "
+        "WHERE substr(family, 1, length(?)) = ? AND outcome = 'correct' AND NOT (family = ? AND device = ?)) "
+        "WHERE place <= ? ORDER BY place, family, device, protocol",
+        [](Cursor& c) {
+          return TrialRecord{c.text(), c.text(), c.text(), c.text(), c.text(),
+                             {c.maybe_real(), c.maybe_real()}, c.text()};
+        },
+        kernel, kernel, family, device, most);
+  });
+}
+
 Result<void> Tuning::put_bound(const BoundRecord& b) {
   return connection_->write<void>([&](SQLite::Database& db) {
     execute(db,

@@ -22,6 +22,11 @@ class Tuning {
   Result<std::vector<TrialRecord>> trials(const std::string& family, const std::string& device,
                                           const std::string& protocol);
 
+  // The fastest correct trials of each other family that begins with `kernel` and of each other device: at most `most` of each,
+  // fastest first. Configurations that did well elsewhere are where to start here.
+  Result<std::vector<TrialRecord>> kin(const std::string& kernel, const std::string& family,
+                                       const std::string& device, std::int64_t most);
+
   Result<void> put_bound(const BoundRecord& bound);
   Result<std::optional<BoundRecord>> bound(const std::string& region_hash,
                                            const std::string& device, std::int64_t version);

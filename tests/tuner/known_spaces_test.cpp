@@ -13,15 +13,15 @@ using testing::make_space;
 
 namespace {
 
-std::vector<std::int64_t> range(std::int64_t first, std::int64_t last, std::int64_t step = 1) {
-  std::vector<std::int64_t> values;
+std::vector<Value> range(std::int64_t first, std::int64_t last, std::int64_t step = 1) {
+  std::vector<Value> values;
   for (std::int64_t v = first; v <= last; v += step) values.push_back(v);
   return values;
 }
 
 // Defaults play no part in counting.
 std::vector<Parameter> parameters(
-    const std::vector<std::pair<std::string, std::vector<std::int64_t>>>& rows) {
+    const std::vector<std::pair<std::string, std::vector<Value>>>& rows) {
   std::vector<Parameter> all;
   for (const auto& [name, values] : rows) all.push_back({name, values, values[0]});
   return all;
@@ -71,8 +71,8 @@ TEST_CASE("dedispersion has 11,130 configurations") {
 }
 
 TEST_CASE("gemm has 116,928 configurations") {
-  const std::vector<std::int64_t> dims{8, 16, 32}, tiles{16, 32, 64, 128}, widths{1, 2, 4, 8};
-  const std::vector<std::int64_t> flag{0, 1};
+  const std::vector<Value> dims{8, 16, 32}, tiles{16, 32, 64, 128}, widths{1, 2, 4, 8};
+  const std::vector<Value> flag{0, 1};
   const auto space =
       make_space(parameters({{"GEMMK", {0}},
                              {"MWG", tiles},
