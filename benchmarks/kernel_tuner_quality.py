@@ -6,8 +6,9 @@
 Needs kernel_tuner 1.4 from PyPI. Each run gets max_fevals = BUDGET evaluations of configurations that
 it has not seen; the curve is the best objective after 25, 50, 100, 200 and 400 of them, as a fraction of the
 optimum of the recording (0 while nothing valid was found). A strategy that ends early keeps its last best.
-Building the search space is taken out of the loop: one Searchspace and one loaded cache per file serve all
-runs, which changes nothing that a strategy sees. Rows are appended and known ones skipped, so that an
+Each run gets a Searchspace of its own, made
+from the recorded configurations (a shared one would carry its cache of neighbours from run to run, and with it what earlier runs
+found); the loaded recording serves all runs of a file. Rows are appended and known ones skipped, so that an
 interrupted run goes on.
 """
 import argparse
@@ -68,9 +69,13 @@ def main():
     for path in args.files:
         name = os.path.basename(path).replace(".json.gz", "")
         data, plain = load(path, folder)
-        space = Searchspace(None, None, None, from_cache=data)
-        space._modified_restrictions = []
         loaded = {}
+
+        def fresh_space(*a, **k):
+            space = Searchspace(None, None, None, from_cache=data)
+            space._modified_restrictions = []
+            return space
+
 
         def cached(*a, **k):
             if "cache" not in loaded:
@@ -78,7 +83,7 @@ def main():
             return loaded["cache"]
 
         interface.util.process_cache = cached
-        interface.Searchspace = lambda *a, **k: space
+        interface.Searchspace = fresh_space
         times = [c["time"] for c in data["cache"].values() if not isinstance(c["time"], str)]
         optimum = min(times)
 

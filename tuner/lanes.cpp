@@ -170,7 +170,8 @@ struct Lanes::Build {
     for (const Expr& element : list.args()) {
       auto y = emit(element);
       auto same = y ? operation(Kind::equal, *x, *y) : y;
-      any = !same ? same : any ? logical(false, *any, *same) : same;
+      // Not `or`: Python makes the whole list first, so an element without a value spoils all.
+      any = !same ? same : any ? operation(Kind::max, *any, *same) : same;
       if (!any) return {};
     }
     return any;

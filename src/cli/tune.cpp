@@ -24,7 +24,7 @@ using nlohmann::json;
 
 struct Options {
   Common common;
-  std::string kernel, recipe, line, device, t1, simulate, convert, as, out, strategy{tuner::kDefaultStrategy};
+  std::string kernel, recipe, line, device, warm, t1, simulate, convert, as, out, strategy{tuner::kDefaultStrategy};
   bool count = false, quiet = false, fresh = false;
   std::size_t evaluations = 0, seeds = 1, stalled = 0;  // 0: the mode's default, or no rule
   double seconds = 0, target_ns = 0, worth_runs = 0, noise = 0;
@@ -173,6 +173,16 @@ Result<int> tune(Options options) {
   search::TuneRequest request;
   request.device = device->name;
   request.strategy = options.strategy;
+  if (!options.warm.empty()) {
+    auto recording = tuner::read_recording(options.warm);
+    if (!recording) return tl::unexpected<Error>(recording.error());
+    auto starts = search::starts_of(*recording, problem->candidate);
+    if (!starts) return tl::unexpected<Error>(starts.error().with(options.warm));
+    request.starts = std::move(*starts);
+    tell_notes(recording->notes, options.quiet);
+    if (!recording->device.empty() && recording->device != device->name)
+      tell_notes({fmt::format("{} was recorded on {}; its best configurations are where the search starts", options.warm, recording->device)}, options.quiet);
+  }
   request.seed = options.seed;
   request.relative_noise = options.noise;
   if (options.evaluations) request.stop.max_evaluations = options.evaluations;
@@ -261,6 +271,7 @@ void add_tune(CLI::App& app, Action& chosen) {
   command->add_option("--recipe", options->recipe, "file with operator, recipe and tunables (docs/tuning.md)");
   command->add_option("--operator", options->line, "what the kernel computes, where the file does not say");
   command->add_option("--device", options->device, "device to tune for (mtmc devices lists them)");
+  command->add_option("--warm", options->warm, "recorded trials (cache or T4) of this kernel, also of another device: the best are tried first");
   command->add_option("--t1", options->t1, "a T1 problem");
   command->add_flag("--count", options->count, "build the T1 problem's space and count it");
   command->add_option("--simulate", options->simulate, "replay a strategy on a recorded space (kernel_tuner cache or T4, .gz or not)");

@@ -327,7 +327,7 @@ Result<Assessment> Assessor::assess(const kernel::Region& region, const kernel::
     const std::string code = binary.cubin.empty() ? std::string() : m.code_key(binary, candidate, region.op);
     if (const auto twin = m.by_code.find(code); twin != m.by_code.end()) {
       a.evaluation = twin->second;
-      if (!a.correct()) a.feedback = feedback(a.evaluation);
+      if (!a.correct()) a.feedback = feedback_text(a.evaluation, region.op, m.settings.limits, kMaxFeedback);
       ++m.twins;
       if (auto ok = m.remember(key, hash, a); !ok) return tl::unexpected<Error>(ok.error());
       return a;
@@ -340,6 +340,9 @@ Result<Assessment> Assessor::assess(const kernel::Region& region, const kernel::
     if (!evaluation) return tl::unexpected<Error>(evaluation.error());
     a.evaluation = std::move(*evaluation);
     if (!a.correct()) a.feedback = feedback_text(a.evaluation, region.op, m.settings.limits, kMaxFeedback);
+    // What a worker's end decided is no property of the code.
+    const Outcome outcome = a.evaluation.verdict.outcome;
+    if (!code.empty() && outcome != Outcome::timeout && outcome != Outcome::crash) m.by_code.emplace(code, a.evaluation);
   }
   if (auto ok = m.remember(key, hash, a); !ok) return tl::unexpected<Error>(ok.error());
   return a;

@@ -116,6 +116,32 @@ Result<TuneProblem> tune_problem(const std::string& source_name, const std::stri
   return TuneProblem{std::move(*region), std::move(*candidate)};
 }
 
+Result<std::vector<kernel::Configuration>> starts_of(const tuner::Recording& recording, const kernel::Candidate& candidate) {
+  for (const auto& t : candidate.tunables)
+    if (std::none_of(recording.parameters.begin(), recording.parameters.end(), [&](const tuner::Parameter& p) { return p.name == t.name; }))
+      return bad_input(fmt::format("recorded for another kernel ('{}'): it has no parameter '{}'", recording.kernel, t.name));
+  std::vector<const tuner::RecordedTrial*> correct;
+  for (const auto& t : recording.trials)
+    if (t.invalidity == tuner::Invalidity::correct) correct.push_back(&t);
+  std::stable_sort(correct.begin(), correct.end(), [&](const auto* a, const auto* b) {
+    return recording.higher_is_better ? a->value > b->value : a->value < b->value;
+  });
+  correct.resize(std::min<std::size_t>(correct.size(), kKinTrials));
+  std::vector<kernel::Configuration> starts;
+  for (const auto* t : correct) {
+    kernel::Configuration start;
+    for (const auto& tunable : candidate.tunables)
+      for (std::size_t p = 0; p < recording.parameters.size(); ++p) {
+        if (recording.parameters[p].name != tunable.name) continue;
+        if (!t->configuration[p].is_integer())
+          return bad_input(fmt::format("recorded for another kernel ('{}'): '{}' is {}, no integer", recording.kernel, tunable.name, t->configuration[p].text()));
+        start[tunable.name] = t->configuration[p].integer();
+      }
+    starts.push_back(std::move(start));
+  }
+  return starts;
+}
+
 Result<TuneOutcome> tune_kernel(const TuneProblem& problem, const TuneRequest& request, store::Store& store, const Surroundings& around) {
   auto device = device::find_device(request.device);
   if (!device) return tl::unexpected<Error>(device.error());
@@ -148,6 +174,11 @@ Result<TuneOutcome> tune_kernel(const TuneProblem& problem, const TuneRequest& r
   if (const auto index = index_of(outcome.space, problem.candidate.configuration)) options.first.push_back(*index);
   for (const auto& ranked : problem.candidate.ranked)
     if (const auto index = index_of(outcome.space, ranked)) options.first.push_back(*index);
+  for (const auto& start : request.starts)
+    if (const auto index = index_of(outcome.space, start)) {
+      options.first.push_back(*index);
+      ++outcome.warm;
+    }
   for (const auto& t : *kin)
     if (const auto index = index_of_json(outcome.space, t.configuration_json))
       if (std::find(options.first.begin(), options.first.end(), *index) == options.first.end()) {

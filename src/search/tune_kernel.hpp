@@ -30,6 +30,7 @@ struct TuneRequest {
   double relative_noise = 0;
   tuner::StopRule stop;
   harness::JudgeLimits limits;
+  std::vector<kernel::Configuration> starts;  // tried after the default; winners from elsewhere
   // After each trial: so far, how many of them the store knew.
   std::function<void(const tuner::TuneResult&, const tuner::Space&)> progress;
 };
@@ -44,6 +45,10 @@ struct TuneOutcome {
   std::uint64_t compiles = 0, evaluations = 0, twins = 0;
   std::string candidate_id;                     // the best's; empty: none is correct
 };
+
+// The best configurations of a recording, as starts. Errors: bad_input where it is another kernel's: a tunable that it does not know,
+// or a value that is no integer.
+Result<std::vector<kernel::Configuration>> starts_of(const tuner::Recording& recording, const kernel::Candidate& candidate);
 
 // Goes through the search's compiler, workers and verdicts, two compiles ahead of the evaluation. Every trial is remembered: the same
 // call again answers what it knows from the store and goes on. Errors: unavailable; bad_input for a space that cannot be built.

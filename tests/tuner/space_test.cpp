@@ -128,7 +128,7 @@ TEST_CASE("spaces agree with brute force on 1,000 random Python problems") {
     ++sizes;
   }
   CHECK(empty > 20);
-  CHECK(sizes > 600);
+  CHECK(sizes > 400);
   CHECK(overflow < 100);
 }
 
