@@ -8,7 +8,6 @@ file is part of none. mtmc is a fresh process each time. kernel_tuner: Searchspa
 texts. pyATF: its SearchSpace (chain of trees), constraints compiled from the same texts and attached to the last parameter they use.
 """
 import argparse
-import inspect
 import json
 import os
 import platform
@@ -52,9 +51,7 @@ def pyatf_space(parameters, conditions):
             constraint = eval(f"lambda {', '.join([p['Name']] + used)}: {text}")
         values = Set(*eval(p["Values"]))
         tps.append(TP(p["Name"], values, constraint) if constraint else TP(p["Name"], values))
-    space = SearchSpace(*tps, enable_1d_access=True, silent=True) if "silent" in inspect.signature(SearchSpace.__init__).parameters \
-        else SearchSpace(*tps, True)
-    return space.constrained_size
+    return SearchSpace(*tps, enable_1d_access=True, verbosity=0).constrained_size
 
 
 def main():
@@ -67,7 +64,7 @@ def main():
     print("# Construction of search spaces\n")
     print(f"Milliseconds, best of {args.runs}; kernel_tuner {version('kernel_tuner')} (python-constraint2 {version('python-constraint2')}), "
           f"pyATF {version('pyatf')}, Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}.\n")
-    print("Made by `benchmarks/construction.py --mtmc build/release/bin/mtmc shared/tuning-spaces/t1/*.json`.\n")
+    print(f"Made by `benchmarks/construction.py --mtmc {args.mtmc} --runs {args.runs} FILE...` on the benchmark hub's T1 problems of these names.\n")
     print("| space | Cartesian | valid | mtmc | kernel_tuner | pyATF | kernel_tuner / mtmc | pyATF / mtmc |")
     print("|---|---|---|---|---|---|---|---|")
     for path in args.files:

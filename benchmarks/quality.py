@@ -84,8 +84,8 @@ def main():
     print("# Quality of search strategies\n")
     print(f"Fraction of the optimum after so many evaluations, mean over {len(names)} recorded spaces ({', '.join(names)}); {args.seeds} seeds (kernel_tuner 1.4.0: at "
           "least 100), 95 % intervals. The last column is the framework's own cost: the largest over spaces and budgets for mtmc, the mean for kernel_tuner.\n")
-    print("Made by `benchmarks/quality.py --mtmc build/release/bin/mtmc --kernel-tuner results/data/kernel-tuner-curves.csv.gz --seeds "
-          f"{args.seeds} shared/tuning-spaces/recorded/*.json.gz` (without the T4 file); the curves by `benchmarks/kernel_tuner_quality.py`.\n")
+    print(f"Made by `benchmarks/quality.py --mtmc {args.mtmc} --kernel-tuner {args.kernel_tuner} --seeds {args.seeds} FILE...` on the files "
+          "named above; the curves by `benchmarks/kernel_tuner_quality.py` on the same.\n")
     print("| strategy | " + " | ".join(map(str, BUDGETS)) + " | mean of the five | us/evaluation |")
     print("|---|" + "---|" * (len(BUDGETS) + 2))
     for mean, name, cells, cost in table:
