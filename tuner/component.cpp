@@ -240,9 +240,10 @@ std::optional<std::uint64_t> Component::find(const ValueIndex* key) const {
   while (low < high) {
     const std::uint64_t middle = low + (high - low) / 2;
     const ValueIndex* candidate = row(middle);
-    const auto [mine, theirs] = std::mismatch(candidate, candidate + width, key);
-    if (mine == candidate + width) return middle;
-    if (*mine < *theirs)
+    std::size_t same = 0;
+    while (same < width && candidate[same] == key[same]) ++same;
+    if (same == width) return middle;
+    if (candidate[same] < key[same])
       low = middle + 1;
     else
       high = middle;

@@ -3,7 +3,7 @@
 // with the lowest optimistic belief is tried. What failed is believed to be as slow as the slowest:
 // hidden limits (shared memory, registers) are learned and left alone.
 //
-// Cost: forest and candidates are renewed when the outcomes have grown by a seventh, and one list
+// Cost: forest and candidates are renewed when the outcomes have grown by a fifth, and one list
 // of candidates serves a sixtieth of them, so the cost of a trial stays a few microseconds.
 #include <algorithm>
 #include <cmath>
@@ -17,13 +17,13 @@ namespace mtmc::tuner {
 namespace {
 
 constexpr std::size_t kLeastStart = 5, kMostStart = 20;  // random trials before the model speaks
-constexpr std::size_t kBest = 12;  // configurations to throw candidates around
+constexpr std::size_t kBest = 12;                        // configurations to throw candidates around
 constexpr std::size_t kCandidates = 30;
 constexpr double kNear = 0.35, kBetween = 0.3;  // shares of the candidates; the rest lies anywhere
 constexpr double kSecondMove = 0.6;
-constexpr double kOptimism = 1.5;  // spreads below the mean
-constexpr double kWorst = 0.6;     // logarithms of the ratio to the best are cut here
-constexpr double kRegrow = 1.15;
+constexpr double kOptimism = 1.5;     // spreads below the mean
+constexpr double kWorst = 0.6;      // logarithms of the ratio to the best are cut here
+constexpr double kRegrow = 1.2;
 constexpr std::size_t kServes = 60;
 constexpr std::size_t kMemory = 4096;  // outcomes that the forest sees: the latest
 
@@ -41,9 +41,7 @@ class ForestSearch final : public RememberingStrategy {
   struct Scored {
     double value;
     std::uint64_t index;
-    bool operator<(const Scored& o) const {
-      return value != o.value ? value < o.value : index < o.index;
-    }
+    bool operator<(const Scored& o) const { return value != o.value ? value < o.value : index < o.index; }
   };
 
   std::optional<std::uint64_t> choose() override {
@@ -65,8 +63,7 @@ class ForestSearch final : public RememberingStrategy {
     if (values_.size() == kMemory) {
       const auto half = static_cast<std::ptrdiff_t>(kMemory / 2);
       values_.erase(values_.begin(), values_.begin() + half);
-      digits_.erase(digits_.begin(),
-                    digits_.begin() + half * static_cast<std::ptrdiff_t>(counts_.size()));
+      digits_.erase(digits_.begin(), digits_.begin() + half * static_cast<std::ptrdiff_t>(counts_.size()));
       grown_ = 0;
     }
     const bool ok = record.state == State::ok;
@@ -99,9 +96,14 @@ class ForestSearch final : public RememberingStrategy {
     grown_ = values_.size();
   }
 
+  // Its digits are left in throw_.
   std::optional<std::uint64_t> throw_candidate() {
     const double kind = dice_.unit();
-    if (kind >= kNear + kBetween) return dice_.below(space_.size());
+    if (kind >= kNear + kBetween) {
+      const std::uint64_t index = dice_.below(space_.size());
+      space_.digits(index, throw_.data());
+      return index;
+    }
     const std::size_t n = best_.size();
     space_.digits(best_[std::min(dice_.below(n), dice_.below(n))].index, throw_.data());
     if (kind < kNear) {
@@ -121,14 +123,12 @@ class ForestSearch final : public RememberingStrategy {
     for (std::size_t i = 0; i < 2 * kCandidates && scored_.size() < kCandidates; ++i) {
       const auto index = throw_candidate();
       if (!index || taken(*index)) continue;
-      space_.digits(*index, throw_.data());
       const auto belief = forest_.believe(throw_.data());
       scored_.push_back({belief.mean - kOptimism * belief.spread, *index});
     }
     const std::size_t serves = std::clamp<std::size_t>(values_.size() / kServes, 1, kCandidates);
     const std::size_t keep = std::min(serves, scored_.size());
-    std::partial_sort(scored_.begin(), scored_.begin() + static_cast<std::ptrdiff_t>(keep),
-                      scored_.end());
+    std::partial_sort(scored_.begin(), scored_.begin() + static_cast<std::ptrdiff_t>(keep), scored_.end());
     queue_.clear();
     for (std::size_t i = keep; i-- > 0;)
       if (queue_.empty() || queue_.back() != scored_[i].index) queue_.push_back(scored_[i].index);
@@ -136,12 +136,12 @@ class ForestSearch final : public RememberingStrategy {
 
   std::size_t start_;
   Forest forest_;
-  std::vector<double> values_;      // of all outcomes; infinite where failed
-  std::vector<ValueIndex> digits_;  // of the same, row after row
+  std::vector<double> values_;        // of all outcomes; infinite where failed
+  std::vector<ValueIndex> digits_;    // of the same, row after row
   std::vector<float> targets_;
   std::vector<Scored> best_, scored_;
   std::vector<std::uint64_t> queue_;
-  std::size_t grown_ = 0;  // outcomes that the forest has seen; 0: none grown
+  std::size_t grown_ = 0;             // outcomes that the forest has seen; 0: none grown
   std::vector<ValueIndex> throw_, other_;
 };
 
