@@ -120,7 +120,7 @@ Result<int> convert(const Options& options) {
 // Best, tried, invalid, time left. One line that renews itself on a terminal; elsewhere a line for each new best.
 class StatusLine {
  public:
-  StatusLine(const Options& options) : options_(options), terminal_(isatty(STDERR_FILENO)) {}
+  StatusLine(const Options& options, const char* world) : options_(options), world_(world), terminal_(isatty(STDERR_FILENO)) {}
   ~StatusLine() {
     if (shown_) fmt::print(stderr, "\n");
   }
@@ -132,7 +132,7 @@ class StatusLine {
     std::string line = fmt::format("tune {}", r.trials.size());
     if (options_.evaluations) line += fmt::format("/{}", options_.evaluations);
     line += fmt::format(" tried, {} invalid", r.failures);
-    if (best) line += fmt::format(", best {:.2f} us (modelled) {}", best->measurement.value / 1000, space.text(space.at(best->index)));
+    if (best) line += fmt::format(", best {:.2f} us ({}) {}", best->measurement.value / 1000, world_, space.text(space.at(best->index)));
     double left = options_.seconds > 0 ? options_.seconds - r.seconds : -1;
     if (options_.evaluations) {
       const double by_count = r.seconds / static_cast<double>(r.trials.size()) * static_cast<double>(options_.evaluations - r.trials.size());
@@ -149,6 +149,7 @@ class StatusLine {
 
  private:
   const Options& options_;
+  const char* world_;  // modelled or measured
   bool terminal_, shown_ = false;
   std::optional<std::size_t> last_best_;
 };
@@ -197,9 +198,10 @@ Result<int> tune(Options options) {
   around.cache_directory = cache_directory();
   around.tool_version = kToolVersion;
   around.fresh = options.fresh;
+  const char* const world = device->facts.emulated ? "modelled" : "measured";
   Result<search::TuneOutcome> outcome = internal_error("not tuned");
   {
-    StatusLine status(options);
+    StatusLine status(options, world);
     request.progress = [&](const tuner::TuneResult& r, const tuner::Space& space) { status.show(r, space); };
     outcome = search::tune_kernel(*problem, request, *store, around);
   }
@@ -222,7 +224,7 @@ Result<int> tune(Options options) {
     if (best) {
       json configuration;
       for (const auto& [name, value] : search::named(outcome->space, best->index)) configuration[name] = value;
-      out["best"] = {{"configuration", configuration}, {"modelled_ns", best->measurement.value}, {"candidate", outcome->candidate_id}};
+      out["best"] = {{"configuration", configuration}, {fmt::format("{}_ns", world), best->measurement.value}, {"candidate", outcome->candidate_id}};
     }
     fmt::print("{}\n", dump(out));
   } else {
@@ -232,7 +234,7 @@ Result<int> tune(Options options) {
     for (const auto& [word, times] : outcome->failures) fmt::print("           {:<16} {}\n", word, times);
     fmt::print("work       {} compiles, {} evaluations, {} taken from a twin\n", outcome->compiles, outcome->evaluations, outcome->twins);
     if (best)
-      fmt::print("best       {}\nmodelled   {:.3g} us\ncandidate  {}\n", outcome->space.text(outcome->space.at(best->index)),
+      fmt::print("best       {}\n{:<10} {:.3g} us\ncandidate  {}\n", outcome->space.text(outcome->space.at(best->index)), world,
                  best->measurement.value / 1000, outcome->candidate_id);
     else
       fmt::print("best       none is correct\n");
