@@ -13,8 +13,8 @@
 #include "cli/endpoint_options.hpp"
 #include "cli/kernelbench.hpp"
 #include "device/device.hpp"
+#include "report/suite_report.hpp"
 #include "search/sweep.hpp"
-#include "search/sweep_text.hpp"
 
 namespace mtmc::cli {
 
@@ -84,9 +84,9 @@ Result<int> list(const Options& options) {
   auto chosen = choose_tasks(options.choice);
   if (!chosen) return tl::unexpected<Error>(chosen.error());
   if (options.common.json)
-    fmt::print("{}\n", search::tasks_json(chosen->tasks).dump());
+    fmt::print("{}\n", report::tasks_json(chosen->tasks).dump());
   else
-    fmt::print("{}", search::tasks_text(chosen->tasks));
+    fmt::print("{}", report::tasks_text(chosen->tasks));
   return 0;
 }
 
@@ -137,9 +137,9 @@ Result<int> sweep(const Options& options) {
     return tl::unexpected<Error>(
         report.error().with("the sweep stands, and goes on when it is started again"));
   if (options.common.json)
-    fmt::print("{}\n", search::sweep_json(*report).dump());
+    fmt::print("{}\n", report::sweep_json(*report).dump());
   else
-    fmt::print("{}", search::sweep_text(*report));
+    fmt::print("{}", report::sweep_text(*report));
   return 0;
 }
 

@@ -113,9 +113,15 @@ std::vector<Case> make_cases(const op::Operator& op, double small_operations, do
   return cases;
 }
 
+namespace {
+constexpr int kRoundoffs = 16;  // of the compute type, times the reference's error
+}  // namespace
+
+std::string tolerance_name() { return std::to_string(kRoundoffs) + "u"; }
+
 double tolerance(op::DType stored, const op::ReferenceValue& reference) {
   if (!op::is_float(stored)) return 0;
-  return 16 * op::unit_roundoff(op::compute_type(stored)) * reference.error +
+  return kRoundoffs * op::unit_roundoff(op::compute_type(stored)) * reference.error +
          2 * op::unit_roundoff(stored) * std::abs(reference.value) + smallest_step(stored);
 }
 

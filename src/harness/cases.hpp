@@ -28,5 +28,7 @@ std::vector<Case> make_cases(const op::Operator& op, double small_operations, do
 // u is the unit roundoff; `error` is the reference's first-order bound, which holds the reduction length. Integers
 // and bools compare exactly.
 double tolerance(op::DType stored, const op::ReferenceValue& reference);
+// The rule above in a word: part of every verdict's identity.
+std::string tolerance_name();
 
 }  // namespace mtmc::harness

@@ -127,7 +127,7 @@ struct Assessor::Impl {
     return {binary_hash, recipe,
             fmt::format("{}\nseed {} limits {} {} {} {} {} {}", op::text(op), settings.seed, l.reference_operations, l.emulated_operations,
                         l.sampled_elements, l.sampled_blocks, l.instruction_budget, l.memory_bytes),
-            "16u", settings.device, harness::kHarnessVersion};
+            harness::tolerance_name(), settings.device, harness::kHarnessVersion};
   }
 
   Result<std::optional<Assessment>> remembered(const std::string& key, const std::string& candidate_id) {

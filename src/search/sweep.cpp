@@ -21,8 +21,8 @@ Result<TaskResult> known_result(const store::SweepItem& item, store::Store& stor
   if (!*run || !(*run)->result) return result;
   const store::RunResult& found = *(*run)->result;
   result.verified = found.verified;
-  result.start_modelled_ns = found.start.modelled_ns;
-  result.best_modelled_ns = found.best.modelled_ns;
+  result.start = found.start;
+  result.best = found.best;
   result.bound_ns = found.bound_ns;
   return result;
 }
@@ -41,8 +41,8 @@ TaskResult result_of(const RunReport& report) {
   if (!result.correct())
     result.message = report.message.empty() ? report.verdict.message : report.message;
   result.run_id = report.run_id;
-  result.start_modelled_ns = report.start.modelled_ns;
-  result.best_modelled_ns = report.best.modelled_ns;
+  result.start = report.start;
+  result.best = report.best;
   result.bound_ns = report.bound_ns;
   return result;
 }
@@ -50,14 +50,18 @@ TaskResult result_of(const RunReport& report) {
 }  // namespace
 
 std::optional<double> TaskResult::gain() const {
-  if (!correct() || !start_modelled_ns || !best_modelled_ns || !(*best_modelled_ns > 0))
-    return std::nullopt;
-  return *start_modelled_ns / *best_modelled_ns;
+  const auto of = [](const std::optional<double>& from, const std::optional<double>& to) {
+    return from && to && *to > 0 ? std::optional<double>(*from / *to) : std::nullopt;
+  };
+  if (!correct()) return std::nullopt;
+  const auto measured = of(start.measured_ns, best.measured_ns);
+  return measured ? measured : of(start.modelled_ns, best.modelled_ns);
 }
 
 std::optional<double> TaskResult::over_bound() const {
-  if (!correct() || !best_modelled_ns || !(bound_ns > 0)) return std::nullopt;
-  return *best_modelled_ns / bound_ns;
+  const auto best_ns = best.measured_ns ? best.measured_ns : best.modelled_ns;
+  if (!correct() || !best_ns || !(bound_ns > 0)) return std::nullopt;
+  return *best_ns / bound_ns;
 }
 
 Result<SweepReport> sweep(const std::vector<Task>& tasks, const store::SweepIdentity& identity,

@@ -22,12 +22,12 @@ struct TaskResult {
   std::string verified;  // "full", "sampled", "reduced"; empty without a run
   std::string message;   // one line; why it is not correct
   std::string run_id;    // empty: no run was started
-  std::optional<double> start_modelled_ns, best_modelled_ns;
+  store::Times start, best;  // modelled or measured, as the device is
   double bound_ns = 0;  // 0: not known
 
   bool correct() const { return outcome == "correct"; }
-  std::optional<double> gain() const;        // over the naive start, modelled; where correct
-  std::optional<double> over_bound() const;  // best modelled / bound; where correct
+  std::optional<double> gain() const;        // over the naive start, in one world; where correct
+  std::optional<double> over_bound() const;  // best / bound; where correct
 };
 
 struct TaskRow {

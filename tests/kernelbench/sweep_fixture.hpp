@@ -23,8 +23,8 @@ inline TaskResult correct_result(double start_ns, double best_ns, double bound_n
   TaskResult result;
   result.outcome = "correct";
   result.verified = "full";
-  result.start_modelled_ns = start_ns;
-  result.best_modelled_ns = best_ns;
+  result.start.modelled_ns = start_ns;
+  result.best.modelled_ns = best_ns;
   result.bound_ns = bound_ns;
   return result;
 }

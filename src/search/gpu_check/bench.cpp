@@ -150,7 +150,7 @@ Result<void> Bench::remember(Where where, const kernel::Region& region,
   verdict.key = store::verdict_key(
       {binary.hash, kernel::to_json(candidate.recipe).dump(),
        fmt::format("{}\ncheck seed {} stated {}", region.text, m.settings.seed, look.only_stated),
-       "16u", device, harness::kHarnessVersion});
+       harness::tolerance_name(), device, harness::kHarnessVersion});
   verdict.candidate_id = id;
   verdict.binary_hash = binary.hash;
   verdict.device = device;

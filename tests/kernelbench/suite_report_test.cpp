@@ -8,9 +8,10 @@
 #include <nlohmann/json.hpp>
 
 #include "kernelbench/sweep_fixture.hpp"
-#include "search/sweep_text.hpp"
+#include "report/suite_report.hpp"
 
-namespace mtmc::search {
+namespace mtmc::report {
+using namespace search;
 namespace {
 
 void check_golden(const std::string& name, const std::string& got) {
@@ -55,7 +56,7 @@ TEST_CASE("the sweep as JSON") {
 }
 
 TEST_CASE("an empty sweep has a table of nothing") {
-  const std::string text = sweep_text({"0123456789abcdef0123", false, {}});
+  const std::string text = sweep_text(SweepReport{"0123456789abcdef0123", false, {}});
   CHECK(text.find("0 of 0 tasks correct") != std::string::npos);
   CHECK(text.find("geometric") == std::string::npos);
 }
@@ -68,8 +69,9 @@ TEST_CASE("the sweep's summary") {
   CHECK(s.outcomes.at("mismatch") == 1);
   CHECK(s.unsupported ==
         std::map<std::string, std::size_t>{{"", 1}, {"cumsum", 2}, {"max_pool1d", 1}});
-  CHECK(s.with_gain == 3);
-  CHECK(s.mean_gain == Approx(2.0));  // of 4, 1 and 2
+  CHECK(s.modelled.tasks == 3);
+  CHECK(s.modelled.mean == Approx(2.0));  // of 4, 1 and 2
+  CHECK(s.measured.tasks == 0);
 }
 
 TEST_CASE("a time of a task that is not correct is no gain") {
@@ -80,6 +82,17 @@ TEST_CASE("a time of a task that is not correct is no gain") {
   CHECK_FALSE(result.over_bound());
   result = correct_result(400, 0, 50);
   CHECK_FALSE(result.gain());
+}
+
+TEST_CASE("a sweep on a GPU shows what was measured") {
+  SweepReport report{"0123456789abcdef0123", false, {{"level1/19", "ReLU", correct_result(0, 0, 1000), false}}};
+  report.rows[0].result.start = {std::nullopt, 8000};
+  report.rows[0].result.best = {std::nullopt, 2000};
+  const std::string text = sweep_text(report);
+  CHECK(text.find("BEST MEASURED") != std::string::npos);
+  CHECK(text.find("MODELLED") == std::string::npos);
+  CHECK(text.find("gain over the naive start, measured: 4.00x") != std::string::npos);
+  CHECK(sweep_json(report).at("tasks").at(0).at("best").at("measured_ns") == 2000);
 }
 
 TEST_CASE("the list of tasks") {
@@ -95,4 +108,4 @@ TEST_CASE("the list of tasks") {
   CHECK(json.at(3).at("small") == "?");
 }
 
-}  // namespace mtmc::search
+}  // namespace mtmc::report

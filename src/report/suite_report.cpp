@@ -1,5 +1,5 @@
 // Tables for people, JSON for scripts. A time that is not known is a dash and a null, never a zero.
-#include "search/sweep_text.hpp"
+#include "report/suite_report.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -8,44 +8,16 @@
 
 #include <nlohmann/json.hpp>
 
-namespace mtmc::search {
+#include "report/format.hpp"
+
+namespace mtmc::report {
 
 namespace {
 
 using Json = nlohmann::json;
 
-std::string time_text(const std::optional<double>& ns) {
-  if (!ns) return "-";
-  if (*ns < 1e6) return fmt::format("{:.2f} us", *ns / 1e3);
-  return fmt::format("{:.2f} ms", *ns / 1e6);
-}
-std::string ratio_text(const std::optional<double>& ratio) {
-  return ratio ? fmt::format("{:.2f}x", *ratio) : "-";
-}
 Json optional_json(const std::optional<double>& value) {
   return value ? Json(*value) : Json(nullptr);
-}
-
-using Row = std::vector<std::string>;
-
-// Left-aligned columns, two spaces between; `right` are aligned to the right. The last column is
-// not padded.
-std::string table(const std::vector<Row>& rows, const std::vector<std::size_t>& right) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const auto& row : rows)
-    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
-  std::string out;
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t c = 0; c < row.size(); ++c) {
-      const bool to_right = std::find(right.begin(), right.end(), c) != right.end();
-      line += to_right ? fmt::format("{:>{}}  ", row[c], widths[c])
-                       : fmt::format("{:<{}}  ", row[c], widths[c]);
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    out += line + '\n';
-  }
-  return out;
 }
 
 // "cumsum" from "unsupported operator 'cumsum'" or "unsupported operators 'cumsum', 'zeros_like'".
@@ -54,10 +26,6 @@ std::string named_operator(const std::string& message) {
   const auto first = message.find('\'');
   if (first == message.npos) return {};
   return message.substr(first + 1, message.find('\'', first + 1) - first - 1);
-}
-
-std::string shortened(const std::string& text, std::size_t most) {
-  return text.size() <= most ? text : text.substr(0, most - 3) + "...";
 }
 
 // "x0 f32[4096, 4096], w f32[64]": the inputs of a form, with its dims' values.
@@ -85,45 +53,60 @@ std::string inputs_text(const std::string& text) {
   return out;
 }
 
-std::string support_text(const Task& task) {
-  const auto missing = missing_operators(task);
+std::string support_text(const search::Task& task) {
+  const auto missing = search::missing_operators(task);
   return missing.empty() ? "supported" : fmt::format("unsupported: {}", fmt::join(missing, ", "));
 }
 
 }  // namespace
 
-SweepSummary summary_of(const SweepReport& report) {
+SweepSummary summary_of(const search::SweepReport& report) {
   SweepSummary summary;
-  double logarithms = 0;
+  const auto add = [](SweepSummary::Gain& to, double gain) {
+    if (gain <= 0) return;
+    ++to.tasks;
+    to.mean += std::log(gain);  // a sum of logarithms until the end
+  };
   for (const auto& row : report.rows) {
+    const auto& r = row.result;
     ++summary.tasks;
-    if (!row.result.correct())
-      ++summary.outcomes[row.result.outcome];
-    else
-      ++summary.correct;
-    if (row.result.outcome == "unsupported")
-      ++summary.unsupported[named_operator(row.result.message)];
-    if (const auto gain = row.result.gain()) {
-      ++summary.with_gain;
-      logarithms += std::log(*gain);
+    if (r.outcome == "unsupported") ++summary.unsupported[named_operator(r.message)];
+    if (!r.correct()) {
+      ++summary.outcomes[r.outcome];
+      continue;
     }
+    ++summary.correct;
+    add(summary.modelled, ratio_of(r.start.modelled_ns, r.best.modelled_ns));
+    add(summary.measured, ratio_of(r.start.measured_ns, r.best.measured_ns));
   }
-  if (summary.with_gain > 0)
-    summary.mean_gain = std::exp(logarithms / static_cast<double>(summary.with_gain));
+  for (auto* gain : {&summary.modelled, &summary.measured})
+    if (gain->tasks > 0) gain->mean = std::exp(gain->mean / static_cast<double>(gain->tasks));
   return summary;
 }
 
-std::string sweep_text(const SweepReport& report) {
-  std::vector<Row> rows = {{"task", "name", "verdict", "verified", "start modelled",
-                            "best modelled", "gain", "/ bound", ""}};
+std::string sweep_text(const search::SweepReport& report, const TextOptions& options) {
+  using enum Column::Kind;
+  Table table({{"TASK"},
+               {"NAME"},
+               {"VERDICT", outcome},
+               {"VERIFIED"},
+               {"START MODELLED", number, true},
+               {"BEST MODELLED", number, true},
+               {"START MEASURED", number, true},
+               {"BEST MEASURED", number, true},
+               {"GAIN", number},
+               {"/ BOUND", number},
+               {"MESSAGE", text, true}});
   for (const auto& row : report.rows) {
-    const TaskResult& r = row.result;
-    rows.push_back({row.id, shortened(row.name, 40), r.outcome, r.correct() ? r.verified : "-",
-                    time_text(r.start_modelled_ns), time_text(r.best_modelled_ns),
-                    ratio_text(r.gain()), ratio_text(r.over_bound()), shortened(r.message, 100)});
+    const auto& r = row.result;
+    table.add({row.id, one_line(row.name, 40), r.outcome, r.correct() ? r.verified : "-",
+               format_ns(r.start.modelled_ns), format_ns(r.best.modelled_ns),
+               format_ns(r.start.measured_ns), format_ns(r.best.measured_ns),
+               format_ratio(r.gain().value_or(0)), format_ratio(r.over_bound().value_or(0)),
+               one_line(r.message, 100)});
   }
   const SweepSummary summary = summary_of(report);
-  std::string out = table(rows, {4, 5, 6, 7});
+  std::string out = table.text(options);
   out += fmt::format("\n{} of {} tasks correct", summary.correct, summary.tasks);
   for (const auto& [outcome, count] : summary.outcomes)
     out += fmt::format(", {} {}", count, outcome);
@@ -137,28 +120,38 @@ std::string sweep_text(const SweepReport& report) {
     }
     out += '\n';
   }
-  if (summary.with_gain > 0)
-    out += fmt::format("gain over the naive start, modelled: {:.2f}x (geometric mean of {})\n",
-                       summary.mean_gain, summary.with_gain);
-  out += fmt::format("sweep {}{}\n", report.sweep_id.substr(0, 12),
+  const auto gain_line = [&](const char* word, const SweepSummary::Gain& gain) {
+    if (gain.tasks > 0)
+      out += fmt::format("gain over the naive start, {}: {} (geometric mean of {})\n", word,
+                         format_ratio(gain.mean), gain.tasks);
+  };
+  gain_line("modelled", summary.modelled);
+  gain_line("measured", summary.measured);
+  out += fmt::format("sweep {}{}\n", short_id(report.sweep_id),
                      report.resumed ? " (resumed)" : "");
   return out;
 }
 
-Json sweep_json(const SweepReport& report) {
+Json sweep_json(const search::SweepReport& report) {
+  const auto times = [](const store::Times& t) {
+    return Json{{"modelled_ns", optional_json(t.modelled_ns)}, {"measured_ns", optional_json(t.measured_ns)}};
+  };
+  const auto mean = [](const SweepSummary::Gain& gain) {
+    return gain.tasks > 0 ? Json(gain.mean) : Json(nullptr);
+  };
   Json tasks = Json::array();
   for (const auto& row : report.rows) {
-    const TaskResult& r = row.result;
+    const auto& r = row.result;
     tasks.push_back({{"task", row.id},
                      {"name", row.name},
                      {"verdict", r.outcome},
                      {"verified", r.verified},
                      {"message", r.message},
                      {"run", r.run_id},
-                     {"start", {{"modelled_ns", optional_json(r.start_modelled_ns)}}},
-                     {"best", {{"modelled_ns", optional_json(r.best_modelled_ns)}}},
+                     {"start", times(r.start)},
+                     {"best", times(r.best)},
                      {"bound_ns", r.bound_ns > 0 ? Json(r.bound_ns) : Json(nullptr)},
-                     {"gain_modelled", optional_json(r.gain())},
+                     {"gain", optional_json(r.gain())},
                      {"over_bound", optional_json(r.over_bound())},
                      {"known", row.known}});
   }
@@ -171,26 +164,26 @@ Json sweep_json(const SweepReport& report) {
             {"correct", s.correct},
             {"outcomes", s.outcomes},
             {"unsupported", s.unsupported},
-            {"with_gain", s.with_gain},
-            {"mean_gain_modelled", s.with_gain > 0 ? Json(s.mean_gain) : Json(nullptr)}}}};
+            {"mean_gain_modelled", mean(s.modelled)},
+            {"mean_gain_measured", mean(s.measured)}}}};
 }
 
-std::string tasks_text(const std::vector<Task>& tasks) {
-  std::vector<Row> rows = {{"task", "name", "operators", "", "official", "small"}};
+std::string tasks_text(const std::vector<search::Task>& tasks) {
+  Table table({{"TASK"}, {"NAME"}, {"OPERATORS"}, {"SUPPORT"}, {"OFFICIAL"}, {"SMALL"}});
   std::size_t supported = 0;
   for (const auto& task : tasks) {
-    supported += missing_operators(task).empty();
-    rows.push_back({task.id, shortened(task.name, 40),
-                    shortened(fmt::format("{}", fmt::join(task.operators, " ")), 40),
-                    support_text(task), inputs_text(task.official), inputs_text(task.small)});
+    supported += search::missing_operators(task).empty();
+    table.add({task.id, one_line(task.name, 40),
+               one_line(fmt::format("{}", fmt::join(task.operators, " ")), 40), support_text(task),
+               inputs_text(task.official), inputs_text(task.small)});
   }
-  return table(rows, {}) + fmt::format("\n{} of {} tasks supported\n", supported, tasks.size());
+  return table.text({}) + fmt::format("\n{} of {} tasks supported\n", supported, tasks.size());
 }
 
-Json tasks_json(const std::vector<Task>& tasks) {
+Json tasks_json(const std::vector<search::Task>& tasks) {
   Json out = Json::array();
   for (const auto& task : tasks) {
-    const auto missing = missing_operators(task);
+    const auto missing = search::missing_operators(task);
     out.push_back({{"task", task.id},
                    {"level", task.level},
                    {"id", task.number},
@@ -205,4 +198,4 @@ Json tasks_json(const std::vector<Task>& tasks) {
   return out;
 }
 
-}  // namespace mtmc::search
+}  // namespace mtmc::report
