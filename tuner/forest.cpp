@@ -9,9 +9,9 @@ namespace mtmc::tuner {
 namespace {
 
 constexpr std::size_t kTrees = 8;
-constexpr std::size_t kPairs = 10;         // drawn anew for each forest
-constexpr double kPairShare = 0.3;         // of the splits that are tried
-constexpr int kTries = 5;                  // splits tried at a node; the best is taken
+constexpr std::size_t kPairs = 10;  // drawn anew for each forest
+constexpr double kPairShare = 0.3;  // of the splits that are tried
+constexpr int kTries = 5;           // splits tried at a node; the best is taken
 constexpr std::size_t kLeafRows = 2;
 constexpr int kMaxDepth = 24;
 
@@ -41,7 +41,8 @@ void Forest::features(const ValueIndex* digits, float* out) const {
   }
 }
 
-void Forest::grow(const std::vector<ValueIndex>& digits, const std::vector<float>& targets, Dice* dice) {
+void Forest::grow(const std::vector<ValueIndex>& digits, const std::vector<float>& targets,
+                  Dice* dice) {
   rows_ = targets.size();
   targets_ = targets;
   pairs_.clear();
@@ -78,12 +79,14 @@ void Forest::split(std::size_t node, std::uint32_t* ids, std::size_t n, int dept
   }
   const auto count = static_cast<float>(n);
   nodes_[node].mean = sum / count;
-  if (n <= kLeafRows || depth > kMaxDepth || free_.empty() || squares - sum * sum / count < 1e-7f) return;
+  if (n <= kLeafRows || depth > kMaxDepth || free_.empty() || squares - sum * sum / count < 1e-7f)
+    return;
   float best_gain = -1, best_threshold = 0;
   int best = -1;
   for (int tried = 0; tried < 3 * kTries && (tried < kTries || best < 0); ++tried) {
     const bool pair = !pairs_.empty() && dice->unit() < kPairShare;
-    const std::size_t f = pair ? free_.size() + dice->below(pairs_.size()) : dice->below(free_.size());
+    const std::size_t f =
+        pair ? free_.size() + dice->below(pairs_.size()) : dice->below(free_.size());
     const float* const column = &columns_[f * rows_];
     // Between the values of two random rows: no pass for the extremes, and both sides hold a row.
     const float a = column[ids[dice->below(n)]], b = column[ids[dice->below(n)]];
@@ -124,7 +127,8 @@ Forest::Belief Forest::believe(const ValueIndex* digits) {
   for (const std::size_t root : roots_) {
     const Node* n = &nodes_[root];
     while (n->feature >= 0)
-      n = &nodes_[static_cast<std::size_t>(n->left) + (row_[static_cast<std::size_t>(n->feature)] > n->threshold)];
+      n = &nodes_[static_cast<std::size_t>(n->left) +
+                  (row_[static_cast<std::size_t>(n->feature)] > n->threshold)];
     sum += n->mean;
     squares += n->mean * n->mean;
   }

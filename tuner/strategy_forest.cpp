@@ -17,12 +17,12 @@ namespace mtmc::tuner {
 namespace {
 
 constexpr std::size_t kLeastStart = 5, kMostStart = 20;  // random trials before the model speaks
-constexpr std::size_t kBest = 12;                        // configurations to throw candidates around
+constexpr std::size_t kBest = 12;  // configurations to throw candidates around
 constexpr std::size_t kCandidates = 30;
 constexpr double kNear = 0.35, kBetween = 0.3;  // shares of the candidates; the rest lies anywhere
 constexpr double kSecondMove = 0.6;
-constexpr double kOptimism = 1.5;     // spreads below the mean
-constexpr double kWorst = 0.6;      // logarithms of the ratio to the best are cut here
+constexpr double kOptimism = 1.5;  // spreads below the mean
+constexpr double kWorst = 0.6;     // logarithms of the ratio to the best are cut here
 constexpr double kRegrow = 1.2;
 constexpr std::size_t kServes = 60;
 constexpr std::size_t kMemory = 4096;  // outcomes that the forest sees: the latest
@@ -41,7 +41,9 @@ class ForestSearch final : public RememberingStrategy {
   struct Scored {
     double value;
     std::uint64_t index;
-    bool operator<(const Scored& o) const { return value != o.value ? value < o.value : index < o.index; }
+    bool operator<(const Scored& o) const {
+      return value != o.value ? value < o.value : index < o.index;
+    }
   };
 
   std::optional<std::uint64_t> choose() override {
@@ -63,7 +65,8 @@ class ForestSearch final : public RememberingStrategy {
     if (values_.size() == kMemory) {
       const auto half = static_cast<std::ptrdiff_t>(kMemory / 2);
       values_.erase(values_.begin(), values_.begin() + half);
-      digits_.erase(digits_.begin(), digits_.begin() + half * static_cast<std::ptrdiff_t>(counts_.size()));
+      digits_.erase(digits_.begin(),
+                    digits_.begin() + half * static_cast<std::ptrdiff_t>(counts_.size()));
       grown_ = 0;
     }
     const bool ok = record.state == State::ok;
@@ -128,7 +131,8 @@ class ForestSearch final : public RememberingStrategy {
     }
     const std::size_t serves = std::clamp<std::size_t>(values_.size() / kServes, 1, kCandidates);
     const std::size_t keep = std::min(serves, scored_.size());
-    std::partial_sort(scored_.begin(), scored_.begin() + static_cast<std::ptrdiff_t>(keep), scored_.end());
+    std::partial_sort(scored_.begin(), scored_.begin() + static_cast<std::ptrdiff_t>(keep),
+                      scored_.end());
     queue_.clear();
     for (std::size_t i = keep; i-- > 0;)
       if (queue_.empty() || queue_.back() != scored_[i].index) queue_.push_back(scored_[i].index);
@@ -136,12 +140,12 @@ class ForestSearch final : public RememberingStrategy {
 
   std::size_t start_;
   Forest forest_;
-  std::vector<double> values_;        // of all outcomes; infinite where failed
-  std::vector<ValueIndex> digits_;    // of the same, row after row
+  std::vector<double> values_;      // of all outcomes; infinite where failed
+  std::vector<ValueIndex> digits_;  // of the same, row after row
   std::vector<float> targets_;
   std::vector<Scored> best_, scored_;
   std::vector<std::uint64_t> queue_;
-  std::size_t grown_ = 0;             // outcomes that the forest has seen; 0: none grown
+  std::size_t grown_ = 0;  // outcomes that the forest has seen; 0: none grown
   std::vector<ValueIndex> throw_, other_;
 };
 

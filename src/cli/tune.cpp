@@ -1,4 +1,5 @@
-// mtmc tune: a kernel with tunables, a T1 problem's space, a strategy on a recorded space, or a recording in another format.
+// mtmc tune: a kernel with tunables, a T1 problem's space, a strategy on a recorded space, or a
+// recording in another format.
 #include <unistd.h>
 
 #include <chrono>
@@ -24,18 +25,19 @@ using nlohmann::json;
 
 struct Options {
   Common common;
-  std::string kernel, recipe, line, device, warm, t1, simulate, convert, as, out, strategy{tuner::kDefaultStrategy};
+  std::string kernel, recipe, line, device, warm, t1, simulate, convert, as, out,
+      strategy{tuner::kDefaultStrategy};
   bool count = false, quiet = false, fresh = false;
   std::size_t evaluations = 0, seeds = 1, stalled = 0;  // 0: the mode's default, or no rule
   double seconds = 0, target_ns = 0, worth_runs = 0, noise = 0;
   std::uint64_t seed = 1;
 };
 
-std::string dump(const json& form) { return form.dump(2, ' ', false, json::error_handler_t::replace); }
-
-json whole_or_real(double v) {
-  return v < 1.8e19 ? json(static_cast<std::uint64_t>(v)) : json(v);
+std::string dump(const json& form) {
+  return form.dump(2, ' ', false, json::error_handler_t::replace);
 }
+
+json whole_or_real(double v) { return v < 1.8e19 ? json(static_cast<std::uint64_t>(v)) : json(v); }
 
 void tell_notes(const std::vector<std::string>& notes, bool quiet) {
   for (const auto& note : notes)
@@ -45,7 +47,8 @@ void tell_notes(const std::vector<std::string>& notes, bool quiet) {
 Result<int> list_strategies(const Options& options) {
   if (options.common.json) {
     json names = json::array();
-    for (const auto& s : tuner::strategies()) names.push_back({{"name", s.name}, {"summary", s.summary}});
+    for (const auto& s : tuner::strategies())
+      names.push_back({{"name", s.name}, {"summary", s.summary}});
     fmt::print("{}\n", dump({{"strategies", names}, {"default", tuner::kDefaultStrategy}}));
   } else {
     for (const auto& s : tuner::strategies()) fmt::print("{:<12} {}\n", s.name, s.summary);
@@ -63,15 +66,19 @@ Result<int> count(const Options& options) {
   auto problem = tuner::t1_from_json(form);
   if (!problem) return tl::unexpected<Error>(problem.error().with(options.t1));
   auto space = tuner::Space::build(std::move(problem->parameters), problem->constraints);
-  const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  const double ms =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
   if (!space) return tl::unexpected<Error>(space.error().with(options.t1));
   tell_notes(notes, options.quiet);
   tell_notes(space->notes(), options.quiet);
-  const json out{{"cartesian", whole_or_real(space->cartesian())}, {"valid", space->size()}, {"construct_ms", ms}};
+  const json out{{"cartesian", whole_or_real(space->cartesian())},
+                 {"valid", space->size()},
+                 {"construct_ms", ms}};
   if (options.common.json)
     fmt::print("{}\n", dump(out));
   else
-    fmt::print("cartesian  {}\nvalid      {}\nconstruct  {:.3f} ms\n", out["cartesian"].dump(), space->size(), ms);
+    fmt::print("cartesian  {}\nvalid      {}\nconstruct  {:.3f} ms\n", out["cartesian"].dump(),
+               space->size(), ms);
   return 0;
 }
 
@@ -85,14 +92,20 @@ Result<int> simulate(const Options& options) {
   auto result = tuner::simulate(*space, options.strategy, evaluations, options.seeds);
   if (!result) return tl::unexpected<Error>(result.error());
   if (options.common.json) {
-    fmt::print("{}\n", dump({{"strategy", options.strategy}, {"evaluations", evaluations}, {"seeds", options.seeds},
-                             {"fraction_of_optimum", {{"mean", result->mean}, {"ci95", result->ci95}}},
-                             {"us_per_evaluation", result->us_per_evaluation}, {"configurations", space->space.size()},
-                             {"recorded_s", result->recorded_ms / 1000}}));
+    fmt::print("{}\n",
+               dump({{"strategy", options.strategy},
+                     {"evaluations", evaluations},
+                     {"seeds", options.seeds},
+                     {"fraction_of_optimum", {{"mean", result->mean}, {"ci95", result->ci95}}},
+                     {"us_per_evaluation", result->us_per_evaluation},
+                     {"configurations", space->space.size()},
+                     {"recorded_s", result->recorded_ms / 1000}}));
   } else {
-    fmt::print("{} on {} ({} configurations): {:.4f} +- {:.4f} of the optimum after {} evaluations, {} seeds, {:.1f} us each\n",
-               options.strategy, options.simulate, space->space.size(), result->mean, result->ci95, evaluations, options.seeds,
-               result->us_per_evaluation);
+    fmt::print(
+        "{} on {} ({} configurations): {:.4f} +- {:.4f} of the optimum after {} evaluations, {} "
+        "seeds, {:.1f} us each\n",
+        options.strategy, options.simulate, space->space.size(), result->mean, result->ci95,
+        evaluations, options.seeds, result->us_per_evaluation);
   }
   return 0;
 }
@@ -113,14 +126,17 @@ Result<int> convert(const Options& options) {
     fmt::print("{}", *text);
     return 0;
   }
-  if (auto ok = tuner::write_text(options.out, *text); !ok) return tl::unexpected<Error>(ok.error());
+  if (auto ok = tuner::write_text(options.out, *text); !ok)
+    return tl::unexpected<Error>(ok.error());
   return 0;
 }
 
-// Best, tried, invalid, time left. One line that renews itself on a terminal; elsewhere a line for each new best.
+// Best, tried, invalid, time left. One line that renews itself on a terminal; elsewhere a line for
+// each new best.
 class StatusLine {
  public:
-  StatusLine(const Options& options, const char* world) : options_(options), world_(world), terminal_(isatty(STDERR_FILENO)) {}
+  StatusLine(const Options& options, const char* world)
+      : options_(options), world_(world), terminal_(isatty(STDERR_FILENO)) {}
   ~StatusLine() {
     if (shown_) fmt::print(stderr, "\n");
   }
@@ -132,10 +148,13 @@ class StatusLine {
     std::string line = fmt::format("tune {}", r.trials.size());
     if (options_.evaluations) line += fmt::format("/{}", options_.evaluations);
     line += fmt::format(" tried, {} invalid", r.failures);
-    if (best) line += fmt::format(", best {:.2f} us ({}) {}", best->measurement.value / 1000, world_, space.text(space.at(best->index)));
+    if (best)
+      line += fmt::format(", best {:.2f} us ({}) {}", best->measurement.value / 1000, world_,
+                          space.text(space.at(best->index)));
     double left = options_.seconds > 0 ? options_.seconds - r.seconds : -1;
     if (options_.evaluations) {
-      const double by_count = r.seconds / static_cast<double>(r.trials.size()) * static_cast<double>(options_.evaluations - r.trials.size());
+      const double by_count = r.seconds / static_cast<double>(r.trials.size()) *
+                              static_cast<double>(options_.evaluations - r.trials.size());
       left = left < 0 ? by_count : std::min(left, by_count);
     }
     if (left >= 0) line += fmt::format(", {:.0f} s left", left);
@@ -159,9 +178,13 @@ Result<int> tune(Options options) {
   auto source = tuner::read_text(options.kernel, &notes);
   if (!source) return tl::unexpected<Error>(source.error());
   const std::filesystem::path path(options.kernel);
-  const std::string recipe = options.recipe.empty() ? std::filesystem::path(path).replace_extension(".json").string() : options.recipe;
+  const std::string recipe = options.recipe.empty()
+                                 ? std::filesystem::path(path).replace_extension(".json").string()
+                                 : options.recipe;
   auto text = tuner::read_text(recipe, &notes);
-  if (!text) return tl::unexpected<Error>(text.error().with("the kernel's recipe (--recipe names another file)"));
+  if (!text)
+    return tl::unexpected<Error>(
+        text.error().with("the kernel's recipe (--recipe names another file)"));
   const json form = json::parse(*text, nullptr, false);
   if (form.is_discarded()) return bad_input(fmt::format("{} is not JSON", recipe));
   auto problem = search::tune_problem(path.filename().string(), *source, form, options.line);
@@ -169,7 +192,8 @@ Result<int> tune(Options options) {
   auto device = device::find_device(options.device);
   if (!device) return tl::unexpected<Error>(device.error());
 
-  if (!options.evaluations && options.seconds <= 0 && !options.stalled && options.worth_runs <= 0 && options.target_ns <= 0)
+  if (!options.evaluations && options.seconds <= 0 && !options.stalled && options.worth_runs <= 0 &&
+      options.target_ns <= 0)
     options.evaluations = 100;
   search::TuneRequest request;
   request.device = device->name;
@@ -182,7 +206,10 @@ Result<int> tune(Options options) {
     request.starts = std::move(*starts);
     tell_notes(recording->notes, options.quiet);
     if (!recording->device.empty() && recording->device != device->name)
-      tell_notes({fmt::format("{} was recorded on {}; its best configurations are where the search starts", options.warm, recording->device)}, options.quiet);
+      tell_notes(
+          {fmt::format("{} was recorded on {}; its best configurations are where the search starts",
+                       options.warm, recording->device)},
+          options.quiet);
   }
   request.seed = options.seed;
   request.relative_noise = options.noise;
@@ -202,39 +229,65 @@ Result<int> tune(Options options) {
   Result<search::TuneOutcome> outcome = internal_error("not tuned");
   {
     StatusLine status(options, world);
-    request.progress = [&](const tuner::TuneResult& r, const tuner::Space& space) { status.show(r, space); };
+    request.progress = [&](const tuner::TuneResult& r, const tuner::Space& space) {
+      status.show(r, space);
+    };
     outcome = search::tune_kernel(*problem, request, *store, around);
   }
   if (!outcome) return tl::unexpected<Error>(outcome.error());
   tell_notes(outcome->space.notes(), options.quiet);
   if (!options.out.empty()) {
-    auto written = in_format(search::recording_of(*outcome, device->name, path.stem().string()), options.as);
+    auto written =
+        in_format(search::recording_of(*outcome, device->name, path.stem().string()), options.as);
     if (!written && outcome->result.best) return tl::unexpected<Error>(written.error());
     if (written)
-      if (auto ok = tuner::write_text(options.out, *written); !ok) return tl::unexpected<Error>(ok.error());
+      if (auto ok = tuner::write_text(options.out, *written); !ok)
+        return tl::unexpected<Error>(ok.error());
   }
   const auto& r = outcome->result;
   const auto* best = r.best_trial();
   if (options.common.json) {
-    json out{{"kernel", options.kernel}, {"device", device->name}, {"operator", problem->region.text}, {"strategy", options.strategy},
-             {"space", {{"cartesian", whole_or_real(outcome->space.cartesian())}, {"valid", outcome->space.size()}}},
-             {"tried", r.trials.size()}, {"known", outcome->known}, {"warm_starts", outcome->warm}, {"invalid", r.failures},
-             {"failures", outcome->failures}, {"stop", tuner::to_string(r.reason)}, {"seconds", r.seconds}, {"compiles", outcome->compiles},
-             {"evaluations", outcome->evaluations}, {"twins", outcome->twins}, {"best", nullptr}};
+    json out{{"kernel", options.kernel},
+             {"device", device->name},
+             {"operator", problem->region.text},
+             {"strategy", options.strategy},
+             {"space",
+              {{"cartesian", whole_or_real(outcome->space.cartesian())},
+               {"valid", outcome->space.size()}}},
+             {"tried", r.trials.size()},
+             {"known", outcome->known},
+             {"warm_starts", outcome->warm},
+             {"invalid", r.failures},
+             {"failures", outcome->failures},
+             {"stop", tuner::to_string(r.reason)},
+             {"seconds", r.seconds},
+             {"compiles", outcome->compiles},
+             {"evaluations", outcome->evaluations},
+             {"twins", outcome->twins},
+             {"best", nullptr}};
     if (best) {
       json configuration;
-      for (const auto& [name, value] : search::named(outcome->space, best->index)) configuration[name] = value;
-      out["best"] = {{"configuration", configuration}, {fmt::format("{}_ns", world), best->measurement.value}, {"candidate", outcome->candidate_id}};
+      for (const auto& [name, value] : search::named(outcome->space, best->index))
+        configuration[name] = value;
+      out["best"] = {{"configuration", configuration},
+                     {fmt::format("{}_ns", world), best->measurement.value},
+                     {"candidate", outcome->candidate_id}};
     }
     fmt::print("{}\n", dump(out));
   } else {
-    fmt::print("kernel     {}\ndevice     {}\nspace      {} valid of {}\ntried      {}, {} invalid, {} known before; stopped: {}\n", options.kernel,
-               device->name, outcome->space.size(), whole_or_real(outcome->space.cartesian()).dump(), r.trials.size(), r.failures, outcome->known,
-               tuner::to_string(r.reason));
-    for (const auto& [word, times] : outcome->failures) fmt::print("           {:<16} {}\n", word, times);
-    fmt::print("work       {} compiles, {} evaluations, {} taken from a twin\n", outcome->compiles, outcome->evaluations, outcome->twins);
+    fmt::print(
+        "kernel     {}\ndevice     {}\nspace      {} valid of {}\ntried      {}, {} invalid, {} "
+        "known before; stopped: {}\n",
+        options.kernel, device->name, outcome->space.size(),
+        whole_or_real(outcome->space.cartesian()).dump(), r.trials.size(), r.failures,
+        outcome->known, tuner::to_string(r.reason));
+    for (const auto& [word, times] : outcome->failures)
+      fmt::print("           {:<16} {}\n", word, times);
+    fmt::print("work       {} compiles, {} evaluations, {} taken from a twin\n", outcome->compiles,
+               outcome->evaluations, outcome->twins);
     if (best)
-      fmt::print("best       {}\n{:<10} {:.3g} us\ncandidate  {}\n", outcome->space.text(outcome->space.at(best->index)), world,
+      fmt::print("best       {}\n{:<10} {:.3g} us\ncandidate  {}\n",
+                 outcome->space.text(outcome->space.at(best->index)), world,
                  best->measurement.value / 1000, outcome->candidate_id);
     else
       fmt::print("best       none is correct\n");
@@ -244,8 +297,12 @@ Result<int> tune(Options options) {
 
 Result<int> choose(const Options& options) {
   if (options.strategy == "list") return list_strategies(options);
-  const int modes = !options.kernel.empty() + !options.t1.empty() + !options.simulate.empty() + !options.convert.empty();
-  if (modes != 1) return bad_input("name one of: a .cu to tune, --t1 FILE, --simulate FILE, --convert FILE (mtmc tune --help)");
+  const int modes = !options.kernel.empty() + !options.t1.empty() + !options.simulate.empty() +
+                    !options.convert.empty();
+  if (modes != 1)
+    return bad_input(
+        "name one of: a .cu to tune, --t1 FILE, --simulate FILE, --convert FILE (mtmc tune "
+        "--help)");
   // A wrong name is told before anything is read.
   bool known = false;
   std::string names;
@@ -253,10 +310,14 @@ Result<int> choose(const Options& options) {
     known |= s.name == options.strategy;
     names += (names.empty() ? "" : ", ") + std::string(s.name);
   }
-  if (!known) return bad_input(fmt::format("no tuning strategy '{}'; there are: {}", options.strategy, names));
+  if (!known)
+    return bad_input(
+        fmt::format("no tuning strategy '{}'; there are: {}", options.strategy, names));
   if (!options.t1.empty()) {
     if (!options.count)
-      return bad_input("a T1 problem does not say what is right: --count builds its space; to tune its kernel, name the .cu with a recipe and an operator");
+      return bad_input(
+          "a T1 problem does not say what is right: --count builds its space; to tune its kernel, "
+          "name the .cu with a recipe and an operator");
     return count(options);
   }
   if (!options.simulate.empty()) return simulate(options);
@@ -268,28 +329,57 @@ Result<int> choose(const Options& options) {
 
 void add_tune(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("tune", "find the fastest correct configuration of a kernel; count, replay and convert tuning spaces");
-  command->add_option("kernel", options->kernel, "a .cu whose recipe and tunables lie beside it as .json");
-  command->add_option("--recipe", options->recipe, "file with operator, recipe and tunables (docs/tuning.md)");
-  command->add_option("--operator", options->line, "what the kernel computes, where the file does not say");
+  CLI::App* command = app.add_subcommand("tune",
+                                         "find the fastest correct configuration of a kernel; "
+                                         "count, replay and convert tuning spaces");
+  command->add_option("kernel", options->kernel,
+                      "a .cu whose recipe and tunables lie beside it as .json");
+  command->add_option("--recipe", options->recipe,
+                      "file with operator, recipe and tunables (docs/tuning.md)");
+  command->add_option("--operator", options->line,
+                      "what the kernel computes, where the file does not say");
   command->add_option("--device", options->device, "device to tune for (mtmc devices lists them)");
-  command->add_option("--warm", options->warm, "recorded trials (cache or T4) of this kernel, also of another device: the best are tried first");
+  command->add_option("--warm", options->warm,
+                      "recorded trials (cache or T4) of this kernel, also of another device: the "
+                      "best are tried first");
   command->add_option("--t1", options->t1, "a T1 problem");
   command->add_flag("--count", options->count, "build the T1 problem's space and count it");
-  command->add_option("--simulate", options->simulate, "replay a strategy on a recorded space (kernel_tuner cache or T4, .gz or not)");
-  command->add_option("--convert", options->convert, "write a recorded space in the format of --as");
-  command->add_option("--as", options->as, "cache, t4 or wisdom")->check(CLI::IsMember({"cache", "t4", "wisdom"}))->default_val("cache");
-  command->add_option("--out", options->out, "file for the trials or the converted recording; .gz is gzipped");
-  command->add_option("--strategy", options->strategy, "search strategy; list names them")->capture_default_str();
-  command->add_option("--evaluations", options->evaluations, "stop after so many (default 100 where no other rule is given)")->check(CLI::Range(1, 100000000));
-  command->add_option("--seconds", options->seconds, "stop after so long")->check(CLI::PositiveNumber);
-  command->add_option("--target-ns", options->target_ns, "stop at a time this low")->check(CLI::PositiveNumber);
-  command->add_option("--stalled", options->stalled, "stop after so many in a row without improvement")->check(CLI::Range(1, 100000000));
-  command->add_option("--worth-runs", options->worth_runs, "stop when an evaluation costs more than it can be expected to save over so many runs of the kernel")
+  command->add_option(
+      "--simulate", options->simulate,
+      "replay a strategy on a recorded space (kernel_tuner cache or T4, .gz or not)");
+  command->add_option("--convert", options->convert,
+                      "write a recorded space in the format of --as");
+  command->add_option("--as", options->as, "cache, t4 or wisdom")
+      ->check(CLI::IsMember({"cache", "t4", "wisdom"}))
+      ->default_val("cache");
+  command->add_option("--out", options->out,
+                      "file for the trials or the converted recording; .gz is gzipped");
+  command->add_option("--strategy", options->strategy, "search strategy; list names them")
+      ->capture_default_str();
+  command
+      ->add_option("--evaluations", options->evaluations,
+                   "stop after so many (default 100 where no other rule is given)")
+      ->check(CLI::Range(1, 100000000));
+  command->add_option("--seconds", options->seconds, "stop after so long")
       ->check(CLI::PositiveNumber);
-  command->add_option("--noise", options->noise, "relative noise of times: the earliest within it wins")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--target-ns", options->target_ns, "stop at a time this low")
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--stalled", options->stalled, "stop after so many in a row without improvement")
+      ->check(CLI::Range(1, 100000000));
+  command
+      ->add_option("--worth-runs", options->worth_runs,
+                   "stop when an evaluation costs more than it can be expected to save over so "
+                   "many runs of the kernel")
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--noise", options->noise,
+                   "relative noise of times: the earliest within it wins")
+      ->check(CLI::Range(0.0, 1.0));
   command->add_option("--seed", options->seed, "seed of inputs and search")->capture_default_str();
-  command->add_option("--seeds", options->seeds, "with --simulate: how many seeds")->check(CLI::Range(1, 1000000))->capture_default_str();
+  command->add_option("--seeds", options->seeds, "with --simulate: how many seeds")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
   command->add_option("--db", options->common.db, "database file");
   command->add_flag("--fresh", options->fresh, "try again what the database knows");
   command->add_flag("--json", options->common.json, "print one JSON object on stdout");

@@ -29,8 +29,9 @@ std::string kernel_key(const kernel::Candidate& candidate) {
 
 std::string protocol(const harness::JudgeLimits& l, std::uint64_t seed, bool measures) {
   if (measures) return fmt::format("measured/h{}", harness::kHarnessVersion);
-  return fmt::format("modelled/v{}/h{}/{} {} {} {} {} {} {}", emulator::kCostModelVersion, harness::kHarnessVersion, seed,
-                     l.reference_operations, l.emulated_operations, l.sampled_elements, l.sampled_blocks, l.instruction_budget, l.memory_bytes);
+  return fmt::format("modelled/v{}/h{}/{} {} {} {} {} {} {}", emulator::kCostModelVersion,
+                     harness::kHarnessVersion, seed, l.reference_operations, l.emulated_operations,
+                     l.sampled_elements, l.sampled_blocks, l.instruction_budget, l.memory_bytes);
 }
 
 struct Known {
@@ -41,7 +42,8 @@ struct Known {
 // Answers from the store where it can, and remembers what it had to find out.
 class RememberingBench : public tuner::Bench {
  public:
-  RememberingBench(CandidateBench& inner, std::map<std::uint64_t, Known> known, std::function<Result<void>(std::uint64_t, const Assessment&)> remember)
+  RememberingBench(CandidateBench& inner, std::map<std::uint64_t, Known> known,
+                   std::function<Result<void>(std::uint64_t, const Assessment&)> remember)
       : inner_(inner), known_(std::move(known)), remember_(std::move(remember)) {}
 
   void prepare(std::uint64_t index) override {
@@ -51,7 +53,8 @@ class RememberingBench : public tuner::Bench {
     if (const auto it = known_.find(index); it != known_.end()) {
       ++answered;
       note(it->second.outcome);
-      return it->second.time_ns ? tuner::Measurement::success(*it->second.time_ns) : tuner::Measurement::failure();
+      return it->second.time_ns ? tuner::Measurement::success(*it->second.time_ns)
+                                : tuner::Measurement::failure();
     }
     const auto measurement = inner_.measure(index);
     if (!inner_.last()) {
@@ -91,12 +94,16 @@ std::optional<std::uint64_t> index_of_json(const tuner::Space& space, const std:
 
 }  // namespace
 
-Result<TuneProblem> tune_problem(const std::string& source_name, const std::string& source, const json& form, const std::string& line) {
+Result<TuneProblem> tune_problem(const std::string& source_name, const std::string& source,
+                                 const json& form, const std::string& line) {
   if (!form.is_object()) return bad_input("the recipe's file holds no JSON object");
   std::string operator_line = line;
-  if (operator_line.empty() && form.contains("operator") && form["operator"].is_string()) operator_line = form["operator"].get<std::string>();
+  if (operator_line.empty() && form.contains("operator") && form["operator"].is_string())
+    operator_line = form["operator"].get<std::string>();
   if (operator_line.empty())
-    return bad_input("nothing says what is right: name the operator that the kernel computes, in the file or with --operator");
+    return bad_input(
+        "nothing says what is right: name the operator that the kernel computes, in the file or "
+        "with --operator");
   auto op = op::parse_operator(operator_line);
   if (!op) return tl::unexpected<Error>(op.error());
   auto region = kernel::make_region(*op);
@@ -106,22 +113,28 @@ Result<TuneProblem> tune_problem(const std::string& source_name, const std::stri
   whole.erase("operator");
   whole["sources"] = json::array({{{"name", source_name}, {"text", source}}});
   whole["written_by"] = "user";
-  if (!whole.contains("configuration") && whole.contains("tunables") && whole["tunables"].is_array()) {
+  if (!whole.contains("configuration") && whole.contains("tunables") &&
+      whole["tunables"].is_array()) {
     whole["configuration"] = json::object();
     for (const auto& t : whole["tunables"])
-      if (t.is_object() && t.contains("name") && t["name"].is_string() && t.contains("values") && t["values"].is_array() && !t["values"].empty())
+      if (t.is_object() && t.contains("name") && t["name"].is_string() && t.contains("values") &&
+          t["values"].is_array() && !t["values"].empty())
         whole["configuration"][t["name"].get<std::string>()] = t["values"][0];
   }
   auto candidate = kernel::candidate_from_json(whole);
   if (!candidate) return tl::unexpected<Error>(candidate.error());
-  if (candidate->tunables.empty()) return bad_input("there is nothing to tune: the file names no tunables");
+  if (candidate->tunables.empty())
+    return bad_input("there is nothing to tune: the file names no tunables");
   return TuneProblem{std::move(*region), std::move(*candidate)};
 }
 
-Result<std::vector<kernel::Configuration>> starts_of(const tuner::Recording& recording, const kernel::Candidate& candidate) {
+Result<std::vector<kernel::Configuration>> starts_of(const tuner::Recording& recording,
+                                                     const kernel::Candidate& candidate) {
   for (const auto& t : candidate.tunables)
-    if (std::none_of(recording.parameters.begin(), recording.parameters.end(), [&](const tuner::Parameter& p) { return p.name == t.name; }))
-      return bad_input(fmt::format("recorded for another kernel ('{}'): it has no parameter '{}'", recording.kernel, t.name));
+    if (std::none_of(recording.parameters.begin(), recording.parameters.end(),
+                     [&](const tuner::Parameter& p) { return p.name == t.name; }))
+      return bad_input(fmt::format("recorded for another kernel ('{}'): it has no parameter '{}'",
+                                   recording.kernel, t.name));
   std::vector<const tuner::RecordedTrial*> correct;
   for (const auto& t : recording.trials)
     if (t.invalidity == tuner::Invalidity::correct) correct.push_back(&t);
@@ -136,7 +149,8 @@ Result<std::vector<kernel::Configuration>> starts_of(const tuner::Recording& rec
       for (std::size_t p = 0; p < recording.parameters.size(); ++p) {
         if (recording.parameters[p].name != tunable.name) continue;
         if (!t->configuration[p].is_integer())
-          return bad_input(fmt::format("recorded for another kernel ('{}'): '{}' is {}, no integer", recording.kernel, tunable.name, t->configuration[p].text()));
+          return bad_input(fmt::format("recorded for another kernel ('{}'): '{}' is {}, no integer",
+                                       recording.kernel, tunable.name, t->configuration[p].text()));
         start[tunable.name] = t->configuration[p].integer();
       }
     starts.push_back(std::move(start));
@@ -144,7 +158,8 @@ Result<std::vector<kernel::Configuration>> starts_of(const tuner::Recording& rec
   return starts;
 }
 
-Result<TuneOutcome> tune_kernel(const TuneProblem& problem, const TuneRequest& request, store::Store& store, const Surroundings& around) {
+Result<TuneOutcome> tune_kernel(const TuneProblem& problem, const TuneRequest& request,
+                                store::Store& store, const Surroundings& around) {
   auto device = device::find_device(request.device);
   if (!device) return tl::unexpected<Error>(device.error());
   auto space = tuning_space(problem.region.op, device->facts, problem.candidate);
@@ -154,10 +169,12 @@ Result<TuneOutcome> tune_kernel(const TuneProblem& problem, const TuneRequest& r
   settings.device = device->name;
   settings.seed = request.seed;
   settings.limits = request.limits;
-  Assessor assessor(store, settings, around.tool, around.cache_directory, device->facts.architecture);
+  Assessor assessor(store, settings, around.tool, around.cache_directory,
+                    device->facts.architecture);
   if (auto ready = assessor.start(); !ready) return tl::unexpected<Error>(ready.error());
 
-  const std::string kernel = kernel_key(problem.candidate), family = kernel + "/" + problem.region.hash;
+  const std::string kernel = kernel_key(problem.candidate),
+                    family = kernel + "/" + problem.region.hash;
   const std::string how = protocol(request.limits, request.seed, settings.measures());
   store::Tuning tuning(store);
   auto trials = tuning.trials(family, device->name, how);
@@ -165,8 +182,10 @@ Result<TuneOutcome> tune_kernel(const TuneProblem& problem, const TuneRequest& r
   std::map<std::uint64_t, Known> known;
   for (const auto& t : *trials)
     if (const auto index = index_of_json(*space, t.configuration_json))
-      // Whether a measured time still stands is the assessor's memory's to say: it knows driver and protocol.
-      if (!around.fresh && !settings.measures()) known[*index] = {t.outcome, t.outcome == "correct" ? t.time.modelled_ns : std::nullopt};
+      // Whether a measured time still stands is the assessor's memory's to say: it knows driver and
+      // protocol.
+      if (!around.fresh && !settings.measures())
+        known[*index] = {t.outcome, t.outcome == "correct" ? t.time.modelled_ns : std::nullopt};
   auto kin = tuning.kin(kernel, family, device->name, kKinTrials);
   if (!kin) return tl::unexpected<Error>(kin.error());
 
@@ -174,7 +193,8 @@ Result<TuneOutcome> tune_kernel(const TuneProblem& problem, const TuneRequest& r
   tuner::StrategyOptions options;
   options.seed = request.seed;
   if (request.stop.max_evaluations) options.budget = *request.stop.max_evaluations;
-  if (const auto index = index_of(outcome.space, problem.candidate.configuration)) options.first.push_back(*index);
+  if (const auto index = index_of(outcome.space, problem.candidate.configuration))
+    options.first.push_back(*index);
   for (const auto& ranked : problem.candidate.ranked)
     if (const auto index = index_of(outcome.space, ranked)) options.first.push_back(*index);
   for (const auto& start : request.starts)
@@ -192,19 +212,24 @@ Result<TuneOutcome> tune_kernel(const TuneProblem& problem, const TuneRequest& r
   if (!strategy) return tl::unexpected<Error>(strategy.error());
 
   CandidateBench inner(assessor, problem.region, problem.candidate, outcome.space, {"", "tune"});
-  RememberingBench bench(inner, std::move(known), [&](std::uint64_t index, const Assessment& a) -> Result<void> {
-    const std::string word(harness::name_of(a.evaluation.verdict.outcome));
-    if (word == "timeout" || word == "crash") return {};  // may be another one the next time
-    store::TrialRecord record{family, device->name, how, json(named(outcome.space, index)).dump(), word,
-                              {}, a.candidate_id};
-    if (a.correct()) (settings.measures() ? record.time.measured_ns : record.time.modelled_ns) = a.time_ns();
-    return tuning.put_trial(record);
-  });
+  RememberingBench bench(
+      inner, std::move(known), [&](std::uint64_t index, const Assessment& a) -> Result<void> {
+        const std::string word(harness::name_of(a.evaluation.verdict.outcome));
+        if (word == "timeout" || word == "crash") return {};  // may be another one the next time
+        store::TrialRecord record{
+            family, device->name, how,           json(named(outcome.space, index)).dump(),
+            word,   {},           a.candidate_id};
+        if (a.correct())
+          (settings.measures() ? record.time.measured_ns : record.time.modelled_ns) = a.time_ns();
+        return tuning.put_trial(record);
+      });
   tuner::TuneSettings loop;
   loop.stop = request.stop;
   loop.relative_noise = request.relative_noise;
   loop.ahead = 2;
-  loop.stop.should_stop = [&] { return bench.failure || (request.stop.should_stop && request.stop.should_stop()); };
+  loop.stop.should_stop = [&] {
+    return bench.failure || (request.stop.should_stop && request.stop.should_stop());
+  };
   loop.progress = [&](const tuner::TuneResult& so_far) {
     if (request.progress) request.progress(so_far, outcome.space);
   };
@@ -216,11 +241,13 @@ Result<TuneOutcome> tune_kernel(const TuneProblem& problem, const TuneRequest& r
   outcome.compiles = assessor.compiles();
   outcome.evaluations = assessor.evaluations();
   outcome.twins = assessor.twins();
-  if (const auto* best = outcome.result.best_trial()) outcome.candidate_id = kernel::candidate_id(inner.at(best->index));
+  if (const auto* best = outcome.result.best_trial())
+    outcome.candidate_id = kernel::candidate_id(inner.at(best->index));
   return outcome;
 }
 
-tuner::Recording recording_of(const TuneOutcome& outcome, const std::string& device, const std::string& kernel) {
+tuner::Recording recording_of(const TuneOutcome& outcome, const std::string& device,
+                              const std::string& kernel) {
   tuner::Recording recording;
   recording.device = device;
   recording.kernel = kernel;
@@ -231,11 +258,11 @@ tuner::Recording recording_of(const TuneOutcome& outcome, const std::string& dev
     t.configuration = outcome.space.at(trial.index);
     const std::string& word = outcome.outcomes[i];
     using tuner::Invalidity;
-    t.invalidity = trial.measurement.ok          ? Invalidity::correct
-                   : word == "compile_error"     ? Invalidity::compile
-                   : word == "timeout"           ? Invalidity::timeout
+    t.invalidity = trial.measurement.ok                         ? Invalidity::correct
+                   : word == "compile_error"                    ? Invalidity::compile
+                   : word == "timeout"                          ? Invalidity::timeout
                    : word == "mismatch" || word == "non_finite" ? Invalidity::correctness
-                                                 : Invalidity::runtime;
+                                                                : Invalidity::runtime;
     t.value = trial.measurement.ok ? trial.measurement.value / 1e6 : 0;
     recording.trials.push_back(std::move(t));
   }

@@ -12,8 +12,8 @@ namespace {
 constexpr std::int64_t kMaxThreads = 1024;  // of a block, on every CUDA device
 
 // `expr <= limit`, where it depends on tunables and on nothing that is not known before a run.
-void add_limit(const Expr& expr, std::int64_t limit, const std::set<std::string>& tunables, const Symbols& facts,
-               std::vector<tuner::Constraint>& constraints) {
+void add_limit(const Expr& expr, std::int64_t limit, const std::set<std::string>& tunables,
+               const Symbols& facts, std::vector<tuner::Constraint>& constraints) {
   bool depends = false;
   for (const auto& name : expr.symbols()) {
     depends |= tunables.contains(name);
@@ -26,7 +26,8 @@ void add_limit(const Expr& expr, std::int64_t limit, const std::set<std::string>
 
 }  // namespace
 
-Result<tuner::Space> tuning_space(const op::Operator& op, const kernel::DeviceFacts& device, const kernel::Candidate& candidate) {
+Result<tuner::Space> tuning_space(const op::Operator& op, const kernel::DeviceFacts& device,
+                                  const kernel::Candidate& candidate) {
   std::vector<tuner::Parameter> parameters;
   std::set<std::string> names;
   for (const auto& t : candidate.tunables) {
@@ -51,11 +52,13 @@ Result<tuner::Space> tuning_space(const op::Operator& op, const kernel::DeviceFa
 kernel::Configuration named(const tuner::Space& space, std::uint64_t index) {
   kernel::Configuration configuration;
   const auto values = space.at(index);
-  for (std::size_t p = 0; p < values.size(); ++p) configuration[space.parameters()[p].name] = values[p].integer();
+  for (std::size_t p = 0; p < values.size(); ++p)
+    configuration[space.parameters()[p].name] = values[p].integer();
   return configuration;
 }
 
-std::optional<std::uint64_t> index_of(const tuner::Space& space, const kernel::Configuration& configuration) {
+std::optional<std::uint64_t> index_of(const tuner::Space& space,
+                                      const kernel::Configuration& configuration) {
   tuner::Configuration values;
   for (const auto& p : space.parameters()) {
     const auto it = configuration.find(p.name);
@@ -79,7 +82,8 @@ tuner::Measurement CandidateBench::measure(std::uint64_t index) {
     return tuner::Measurement::failure();
   }
   last_ = std::move(*judged);
-  return last_->correct() ? tuner::Measurement::success(last_->time_ns()) : tuner::Measurement::failure();
+  return last_->correct() ? tuner::Measurement::success(last_->time_ns())
+                          : tuner::Measurement::failure();
 }
 
 }  // namespace mtmc::search
