@@ -29,7 +29,7 @@ struct DoctorOptions {
   std::string tool;      // path of the executable
   std::string database;  // empty: the default one
   std::string python;    // as the oracle takes it
-  EndpointOptions endpoint;
+  EndpointChoice endpoint;
 };
 
 std::vector<Part> examine(const DoctorOptions& options);

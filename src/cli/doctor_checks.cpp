@@ -190,7 +190,7 @@ Part oracle_part(const std::string& tool, const std::string& python) {
   return part;
 }
 
-Part endpoint_part(const EndpointOptions& options) {
+Part endpoint_part(const EndpointChoice& options) {
   const char* sources = options.key_file.empty() ? "MTMC_LLM_KEY or OPENAI_API_KEY" : "--key-file";
   auto key = llm::load_key(options.key_file.empty() ? std::nullopt
                                                     : std::optional<std::string>(options.key_file));

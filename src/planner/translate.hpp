@@ -23,7 +23,7 @@ struct TranslatorSettings {
   std::string model;
   double temperature = 0.2;
   int max_tokens = 1024;
-  std::optional<std::int64_t> seed;
+  std::optional<std::int64_t> seed = {};
 };
 
 // Asks once, and once more with the parser's message where the line cannot be read; then bad_input
