@@ -134,7 +134,7 @@ Result<Recording> cache_recording(const json& form, std::vector<std::string> not
   r.notes = std::move(notes);
   r.device = text_of(form, "device_name");
   r.kernel = text_of(form, "kernel_name");
-  if (const auto size = form.find("problem_size"); size != form.end())
+  if (const auto size = form.find("problem_size"); size != form.end() && !size->is_null())
     r.problem_size = size->dump();
   if (std::string objective = text_of(form, "objective"); !objective.empty())
     r.objective = objective;

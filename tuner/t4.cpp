@@ -187,7 +187,8 @@ Result<Recording> t4_recording(const json& form, std::vector<std::string> notes)
     scale = *unit;
     r.device = text_of(member(*metadata, {"device", "device_name"}));
     r.kernel = text_of(member(*metadata, {"kernel", "kernel_name", "benchmark"}));
-    if (const json* size = member(*metadata, {"problem_size"})) r.problem_size = size->dump();
+    if (const json* size = member(*metadata, {"problem_size"}); size && !size->is_null())
+      r.problem_size = size->dump();
   }
   const std::string objective = objective_of(results[0]);
   if (!objective.empty()) r.objective = objective;

@@ -122,6 +122,13 @@ TEST_CASE("what is written reads back the same, in every format and gzipped") {
   CHECK_FALSE(write_text("/nowhere/at/all.json", "x").has_value());
 }
 
+TEST_CASE("a problem size that nobody said stays unsaid") {
+  auto r = recording_of(kCache).value();
+  r.problem_size.clear();
+  CHECK(recording_of(kernel_tuner_cache(r)).value().problem_size == "");
+  CHECK(recording_of(t4_results(r)).value().problem_size == "");
+}
+
 TEST_CASE("a cache that was cut anywhere gives its whole rows") {
   const std::string text = kCache;
   std::size_t least = 99, most = 0;
