@@ -184,7 +184,8 @@ TEST_CASE("the plan's shares are within the minutes") {
   const Stages stages = all_stages(context);
   for (const double minutes : {1.0, 10.0, 500.0}) {
     double given = 0;
-    for (const auto& s : plan_json(stages, minutes)["stages"]) {
+    const auto plan = plan_json(stages, minutes);
+    for (const auto& s : plan["stages"]) {
       given += s["minutes"].get<double>();
       CHECK(s["minutes"] <= s["whole_minutes"]);
     }
