@@ -29,6 +29,7 @@ void add_query(CLI::App& app, Action& chosen);
 void add_export(CLI::App& app, Action& chosen);
 void add_kernelbench(CLI::App& app, Action& chosen);
 void add_tune(CLI::App& app, Action& chosen);
+void add_emulate(CLI::App& app, Action& chosen);
 void add_devices(CLI::App& app, Action& chosen);
 void add_doctor(CLI::App& app, Action& chosen);
 void add_gpu_check(CLI::App& app, Action& chosen);

@@ -17,6 +17,7 @@ int run(int argc, char** argv) {
   cli::add_export(app, chosen);
   cli::add_kernelbench(app, chosen);
   cli::add_tune(app, chosen);
+  cli::add_emulate(app, chosen);
   cli::add_devices(app, chosen);
   cli::add_doctor(app, chosen);
   cli::add_gpu_check(app, chosen);

@@ -47,7 +47,8 @@ struct LoadedModule {
 
 class EmulatedDevice : public Device {
  public:
-  explicit EmulatedDevice(const emulator::DeviceEntry& entry) : entry_(entry), facts_(emulated_facts(entry)) {
+  EmulatedDevice(const emulator::DeviceEntry& entry, EmulationSettings settings)
+      : entry_(entry), settings_(std::move(settings)), facts_(emulated_facts(entry)) {
     reset();
   }
 
@@ -216,26 +217,31 @@ class EmulatedDevice : public Device {
     if (report.fault) return {};
     params.arguments = std::move(*bytes);
 
-    emulator::RunOptions run_options;
+    emulator::RunOptions run_options = settings_.run;
     run_options.threads = options.threads;
     run_options.instruction_budget = options.instruction_budget ? options.instruction_budget : kDefaultBudget;
     run_options.blocks = choose_blocks(params.grid[0] * params.grid[1] * params.grid[2], options);
     run_options.shared_limit_bytes = static_cast<std::uint32_t>(facts_.shared_optin_bytes);
     auto ran = emulator::run(program, *memory_, params, run_options);
     if (!ran) return tl::unexpected<Error>(ran.error());
-    if (ran->fault) {
-      report.fault = Fault{fault_kind(ran->fault->kind), ran->fault->text()};
+    EmulatedLaunch whole{launch.kernel, std::move(*ran), block, occupancy, {}};
+    if (whole.report.fault) {
+      report.fault = Fault{fault_kind(whole.report.fault->kind), whole.report.fault->text()};
+      if (settings_.on_launch) settings_.on_launch(whole);
       return {};
     }
-    return record(launch.kernel, *ran, block, occupancy, report);
+    auto time = emulator::modelled_time(entry_, emulator::counters_of(whole.report.profile, block.threads), block);
+    if (!time) return tl::unexpected<Error>(time.error());
+    whole.modelled = *time;
+    record(whole, report);
+    if (settings_.on_launch) settings_.on_launch(whole);
+    return {};
   }
 
-  Result<void> record(const std::string& kernel, const emulator::LaunchReport& ran, const emulator::BlockResources& block,
-                      const emulator::Occupancy& occupancy, RunReport& report) const {
-    const emulator::Profile& profile = ran.profile;
-    auto time = emulator::modelled_time(entry_, emulator::counters_of(profile, block.threads), block);
-    if (!time) return tl::unexpected<Error>(time.error());
-    LaunchRecord record{kernel, static_cast<std::int64_t>(profile.blocks_run), static_cast<std::int64_t>(profile.blocks_total), {}, {}, {}};
+  void record(const EmulatedLaunch& launch, RunReport& report) const {
+    const emulator::Profile& profile = launch.report.profile;
+    const emulator::ModelledTime* time = &*launch.modelled;
+    LaunchRecord record{launch.kernel, static_cast<std::int64_t>(profile.blocks_run), static_cast<std::int64_t>(profile.blocks_total), {}, {}, {}};
     record.modelled = ModelledTime{time->launch_ns, time->issue_ns, time->shared_ns, time->dram_ns, time->total_ns};
     auto& c = record.counters;
     for (std::size_t i = 0; i < emulator::instruction_class_count; ++i)
@@ -251,9 +257,8 @@ class EmulatedDevice : public Device {
     c["shared_requests"] = static_cast<double>(profile.shared_load.requests + profile.shared_store.requests);
     c["shared_wavefronts"] = static_cast<double>(profile.shared_load.wavefronts + profile.shared_store.wavefronts);
     c["dram_bytes"] = time->dram_bytes;
-    c["occupancy"] = occupancy.fraction;
+    c["occupancy"] = launch.occupancy.fraction;
     report.launches.push_back(std::move(record));
-    return {};
   }
 
   Result<void> set(const kernel::ResolvedMemset& m, const BoundStep& bound, RunReport& report) {
@@ -289,6 +294,7 @@ class EmulatedDevice : public Device {
   }
 
   const emulator::DeviceEntry& entry_;
+  const EmulationSettings settings_;
   kernel::DeviceFacts facts_;
   std::unique_ptr<emulator::DeviceMemory> memory_;
   std::vector<std::uint64_t> buffers_;
@@ -297,6 +303,8 @@ class EmulatedDevice : public Device {
 
 }  // namespace
 
-std::unique_ptr<Device> make_emulated_device(const emulator::DeviceEntry& entry) { return std::make_unique<EmulatedDevice>(entry); }
+std::unique_ptr<Device> make_emulated_device(const emulator::DeviceEntry& entry, EmulationSettings settings) {
+  return std::make_unique<EmulatedDevice>(entry, std::move(settings));
+}
 
 }  // namespace mtmc::device
