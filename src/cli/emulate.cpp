@@ -289,6 +289,10 @@ Result<int> run(const Options& options) {
 
   auto done = device::emulate(**entry, request);
   if (!done) return tl::unexpected<Error>(done.error());
+  // The compiler's worker lives in "/", and that is where its sources seem to lie.
+  const auto unit = std::filesystem::path(options.kernel).filename().string();
+  for (auto& fault : done->faults)
+    if (fault.file == "/" + unit) fault.file = unit;
   for (const auto& [name, path] : *outputs) {
     const auto found =
         std::find_if(done->outputs.begin(), done->outputs.end(),
