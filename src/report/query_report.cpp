@@ -10,6 +10,7 @@
 
 #include "report/format.hpp"
 #include "report/json_parts.hpp"
+#include "report/mean_gain.hpp"
 
 namespace mtmc::report {
 
@@ -69,18 +70,6 @@ std::string best_section(const char* word, const std::vector<store::RunRow>& row
   }
   return table.text(options);
 }
-
-// The geometric mean of the gains above 0, by kind of time.
-struct MeanGain {
-  double sum_of_logs = 0;
-  std::int64_t count = 0;
-  void add(double gain) {
-    if (gain <= 0) return;
-    sum_of_logs += std::log(gain);
-    ++count;
-  }
-  double mean() const { return count ? std::exp(sum_of_logs / static_cast<double>(count)) : 0; }
-};
 
 struct SweepTotals {
   std::map<std::string, std::int64_t> by_outcome;
@@ -293,9 +282,9 @@ std::string sweep_text(const store::SweepView& view, const TextOptions& options)
   out += table.text(options);
   out += fmt::format("{} tasks: {}\n", view.rows.size(), counts.empty() ? "none" : counts);
   const auto mean_line = [&](const char* word, const MeanGain& gain) {
-    if (gain.count)
+    if (gain.tasks)
       out += fmt::format("geometric mean of the {} gain over the start: {} ({} correct tasks)\n", word,
-                         format_ratio(gain.mean()), gain.count);
+                         format_ratio(gain.mean()), gain.tasks);
   };
   mean_line("modelled", totals.modelled);
   mean_line("measured", totals.measured);
@@ -313,8 +302,8 @@ json sweep_json(const store::SweepView& view) {
     task["run"] = row.run ? row_json(*row.run) : json(nullptr);
     tasks.push_back(std::move(task));
   }
-  if (totals.modelled.count) mean["modelled"] = totals.modelled.mean();
-  if (totals.measured.count) mean["measured"] = totals.measured.mean();
+  if (totals.modelled.tasks) mean["modelled"] = totals.modelled.mean();
+  if (totals.measured.tasks) mean["measured"] = totals.measured.mean();
   return {{"sweep", view.sweep.id},
           {"name", view.sweep.identity.name},
           {"device", view.sweep.identity.device},

@@ -2,7 +2,6 @@
 #include "report/suite_report.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include <fmt/format.h>
 
@@ -62,11 +61,6 @@ std::string support_text(const search::Task& task) {
 
 SweepSummary summary_of(const search::SweepReport& report) {
   SweepSummary summary;
-  const auto add = [](SweepSummary::Gain& to, double gain) {
-    if (gain <= 0) return;
-    ++to.tasks;
-    to.mean += std::log(gain);  // a sum of logarithms until the end
-  };
   for (const auto& row : report.rows) {
     const auto& r = row.result;
     ++summary.tasks;
@@ -76,11 +70,9 @@ SweepSummary summary_of(const search::SweepReport& report) {
       continue;
     }
     ++summary.correct;
-    add(summary.modelled, ratio_of(r.start.modelled_ns, r.best.modelled_ns));
-    add(summary.measured, ratio_of(r.start.measured_ns, r.best.measured_ns));
+    summary.modelled.add(ratio_of(r.start.modelled_ns, r.best.modelled_ns));
+    summary.measured.add(ratio_of(r.start.measured_ns, r.best.measured_ns));
   }
-  for (auto* gain : {&summary.modelled, &summary.measured})
-    if (gain->tasks > 0) gain->mean = std::exp(gain->mean / static_cast<double>(gain->tasks));
   return summary;
 }
 
@@ -120,10 +112,10 @@ std::string sweep_text(const search::SweepReport& report, const TextOptions& opt
     }
     out += '\n';
   }
-  const auto gain_line = [&](const char* word, const SweepSummary::Gain& gain) {
+  const auto gain_line = [&](const char* word, const MeanGain& gain) {
     if (gain.tasks > 0)
       out += fmt::format("gain over the naive start, {}: {} (geometric mean of {})\n", word,
-                         format_ratio(gain.mean), gain.tasks);
+                         format_ratio(gain.mean()), gain.tasks);
   };
   gain_line("modelled", summary.modelled);
   gain_line("measured", summary.measured);
@@ -136,8 +128,8 @@ Json sweep_json(const search::SweepReport& report) {
   const auto times = [](const store::Times& t) {
     return Json{{"modelled_ns", optional_json(t.modelled_ns)}, {"measured_ns", optional_json(t.measured_ns)}};
   };
-  const auto mean = [](const SweepSummary::Gain& gain) {
-    return gain.tasks > 0 ? Json(gain.mean) : Json(nullptr);
+  const auto mean = [](const MeanGain& gain) {
+    return gain.tasks > 0 ? Json(gain.mean()) : Json(nullptr);
   };
   Json tasks = Json::array();
   for (const auto& row : report.rows) {

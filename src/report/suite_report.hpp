@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "report/mean_gain.hpp"
 #include "report/table.hpp"
 #include "search/sweep.hpp"
 
@@ -17,12 +18,7 @@ struct SweepSummary {
   std::map<std::string, std::size_t> outcomes;  // of tasks that are not correct, by outcome
   // By the first operator without a row; "" where the reason is another.
   std::map<std::string, std::size_t> unsupported;
-  // Correct tasks that have both times, and the geometric mean of their gains (0 for none).
-  struct Gain {
-    std::size_t tasks = 0;
-    double mean = 0;
-  };
-  Gain modelled, measured;
+  MeanGain modelled, measured;  // of the correct tasks that have both times
 };
 SweepSummary summary_of(const search::SweepReport& report);
 

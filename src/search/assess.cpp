@@ -52,10 +52,10 @@ std::string diagnostics_text(const compiler::CompileFailure& failure) {
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 // Adds the seconds of a scope to a sum.
-class Stopwatch {
+class AddSeconds {
  public:
-  explicit Stopwatch(double& sum) : sum_(sum) {}
-  ~Stopwatch() { sum_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  explicit AddSeconds(double& sum) : sum_(sum) {}
+  ~AddSeconds() { sum_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
 
  private:
   double& sum_;
@@ -91,7 +91,7 @@ struct Assessor::Impl {
   double compile_s = 0, device_s = 0;
 
   Result<Evaluation> evaluate(harness::Evaluator& with, const harness::JudgeRequest& judge) {
-    const Stopwatch watch(device_s);
+    const AddSeconds timed(device_s);
     return with.evaluate(judge);
   }
 
@@ -236,7 +236,7 @@ struct Assessor::Impl {
     if (!ready) return tl::unexpected<Error>(ready.error());
     auto outcome = compiled_ahead(hash);
     if (!outcome) {
-      const Stopwatch watch(compile_s);
+      const AddSeconds timed(compile_s);
       outcome = (*ready)->compile(request);
     }
     store::CompileRecord record;
