@@ -265,6 +265,7 @@ class InstructionTable {
  public:
   static const InstructionTable& get();
   const TableEntry* find(std::string_view opcode) const;
+  std::vector<std::string> opcodes() const;  // every key, sorted
   void add(std::string opcode, const TableEntry& entry) {
     entries_.emplace(std::move(opcode), entry);
   }

@@ -1,5 +1,7 @@
 // cvt, moves between register widths, slct. Rows are named as PTX writes the opcode; integer types
 // of 8 bits do not appear because lowering widens them first (results: .u8 and .s8 in 16 bits).
+#include <algorithm>
+
 #include "emulator/alu.hpp"
 #include "emulator/numeric.hpp"
 
@@ -264,6 +266,13 @@ const InstructionTable& InstructionTable::get() {
 const TableEntry* InstructionTable::find(std::string_view opcode) const {
   const auto found = entries_.find(std::string(opcode));
   return found == entries_.end() ? nullptr : &found->second;
+}
+
+std::vector<std::string> InstructionTable::opcodes() const {
+  std::vector<std::string> keys;
+  for (const auto& [key, entry] : entries_) keys.push_back(key);
+  std::sort(keys.begin(), keys.end());
+  return keys;
 }
 
 }  // namespace mtmc::emulator
