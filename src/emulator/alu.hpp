@@ -71,11 +71,10 @@ void run_lanes(const Op& op, Warp& warp) {
 }
 
 template <class D, class... Sources, class F>
-TableEntry entry(InstructionClass category, F) {
+TableEntry entry(F) {
   TableEntry result;
   result.run[0] = run_lanes<F{}, false, D, Sources...>;
   result.run[1] = run_lanes<F{}, true, D, Sources...>;
-  result.category = category;
   result.target = operand_type<D>();
   result.source_count = sizeof...(Sources);
   int i = 0;
@@ -95,11 +94,10 @@ void run_predicate(const Op& op, Warp& warp) {
   d = Masked ? (d & ~warp.mask) | (result & warp.mask) : result;
 }
 template <class A, class B, class F>
-TableEntry predicate_entry(InstructionClass category, F) {
+TableEntry predicate_entry(F) {
   TableEntry result;
   result.run[0] = run_predicate<F{}, false, A, B>;
   result.run[1] = run_predicate<F{}, true, A, B>;
-  result.category = category;
   result.target = {1, false};
   result.source_count = 2;
   result.sources[0] = operand_type<A>();

@@ -68,7 +68,9 @@ struct Block {
   int32_t reduce = -1;                          // barrier reduction: 0 popc, 1 and, 2 or
   int32_t reduce_source = -1, reduce_target = -1;
   bool reduce_negated = false;
-  std::array<uint16_t, instruction_class_count> classes{};
+  // What one pass through the block adds to the counts.
+  std::array<uint32_t, kIssueClassCount> classes{};
+  std::array<uint32_t, kComputeKindCount> matrix_operations{};
 };
 
 struct Origin {
@@ -254,7 +256,6 @@ struct OperandType {
 
 struct TableEntry {
   Handler run[2] = {nullptr, nullptr};
-  InstructionClass category = InstructionClass::other;
   OperandType target;
   std::array<OperandType, 4> sources{};
   int source_count = 0;

@@ -97,12 +97,12 @@ struct IssueCycles {
 };
 
 // per_sm scales a count over the blocks that ran to the share of the busiest SM.
-IssueCycles issue_cycles(const DeviceEntry& device, const KernelCounters& counters, double per_sm,
+IssueCycles issue_cycles(const DeviceEntry& device, const Profile& profile, double per_sm,
                          double resident_warps) {
   double slots = 0.0;
   std::array<double, kPipeCount> work{};
   for (const IssueCost& row : kCosts) {
-    const auto count = static_cast<double>(counters.of(row.issue_class));
+    const auto count = static_cast<double>(profile.of(row.issue_class));
     slots += count * row.slots;
     for (int p = 0; p < kPipeCount; ++p) work[p] += count * row.pipes[p];
   }
@@ -119,37 +119,44 @@ IssueCycles issue_cycles(const DeviceEntry& device, const KernelCounters& counte
   for (std::size_t kind = 0; kind < kComputeKindCount; ++kind) {
     const double per_clock =
         device.peak_flops(static_cast<ComputeKind>(kind)) / (device.boost_hz * device.sms);
-    tensor += static_cast<double>(counters.matrix_operations[kind]) * per_sm / per_clock;
+    tensor += static_cast<double>(profile.matrix_operations[kind]) * per_sm / per_clock;
   }
   if (tensor > result.cycles) result = {tensor, "tensor"};
   return result;
 }
 
-double l1_cycles(const DeviceEntry& device, const KernelCounters& counters, double per_sm) {
-  const auto global_wavefronts = [](const GlobalTraffic& traffic) {
-    return std::max(static_cast<double>(traffic.requests),
-                    static_cast<double>(traffic.sectors * kSectorBytes) / 128.0);
-  };
-  const double wavefronts =
-      static_cast<double>(counters.shared_load.wavefronts + counters.shared_store.wavefronts) +
-      global_wavefronts(counters.global_load) + global_wavefronts(counters.global_store) +
-      static_cast<double>(counters.local_sectors * kSectorBytes) / 128.0;
+// Atomics are performed at L2 and cross L1 once.
+double l1_cycles(const DeviceEntry& device, const Profile& profile, double per_sm) {
+  double wavefronts = 0.0;
+  for (const MemoryTraffic* t :
+       {&profile.shared_load, &profile.shared_store, &profile.shared_atomic}) {
+    wavefronts += static_cast<double>(t->wavefronts);
+  }
+  for (const MemoryTraffic* t :
+       {&profile.global_load, &profile.global_store, &profile.global_atomic}) {
+    wavefronts += std::max(static_cast<double>(t->requests),
+                           static_cast<double>(t->sectors * kSectorBytes) / 128.0);
+  }
   return wavefronts * per_sm * 128.0 / device.l1_bytes_per_clock;
 }
 
 // Bytes between L2 and DRAM over the whole launch.
-double dram_bytes(const DeviceEntry& device, const KernelCounters& counters, double scale) {
-  const auto whole = static_cast<double>(counters.touched_allocation_bytes);
-  const auto unique_bytes = [&](const GlobalTraffic& traffic) {
-    const auto sampled = static_cast<double>(traffic.unique_sectors * kSectorBytes);
-    const double scaled = sampled * scale;
-    return whole > 0.0 ? std::max(sampled, std::min(scaled, whole)) : scaled;
+double dram_bytes(const DeviceEntry& device, const Profile& profile, double scale) {
+  std::uint64_t loaded_sectors = 0, stored_sectors = 0, touched = 0;
+  for (const AllocationTraffic& allocation : profile.allocations) {
+    loaded_sectors += allocation.loaded_sectors;
+    stored_sectors += allocation.stored_sectors;
+    if (allocation.loaded_sectors + allocation.stored_sectors > 0) touched += allocation.bytes;
+  }
+  const auto whole = static_cast<double>(touched);
+  const auto unique_bytes = [&](std::uint64_t sectors) {
+    const auto sampled = static_cast<double>(sectors * kSectorBytes);
+    return std::max(sampled, std::min(sampled * scale, whole));
   };
-  const double loaded = unique_bytes(counters.global_load);
-  const double stored = unique_bytes(counters.global_store);
+  const double loaded = unique_bytes(loaded_sectors);
+  const double stored = unique_bytes(stored_sectors);
 
-  const GlobalTraffic& load = counters.global_load;
-  const std::uint64_t asked = load.block_sectors > 0 ? load.block_sectors : load.sectors;
+  const std::uint64_t asked = profile.global_load.sectors + profile.global_atomic.sectors;
   const double again = std::max(0.0, static_cast<double>(asked * kSectorBytes) * scale - loaded);
   const double footprint = loaded + stored;
   const auto l2 = static_cast<double>(device.l2_bytes);
@@ -171,11 +178,11 @@ const char* cost_limiter_name(CostLimiter limiter) {
   return "unknown";
 }
 
-Result<ModelledTime> modelled_time(const DeviceEntry& device, const KernelCounters& counters,
+Result<ModelledTime> modelled_time(const DeviceEntry& device, const Profile& profile,
                                    const BlockResources& block) {
-  if (counters.blocks_run == 0 || counters.blocks_total < counters.blocks_run) {
+  if (profile.blocks_run == 0 || profile.blocks_total < profile.blocks_run) {
     return bad_input(fmt::format("cost model: {} of {} blocks ran, expected at least one",
-                                 counters.blocks_run, counters.blocks_total));
+                                 profile.blocks_run, profile.blocks_total));
   }
   ModelledTime time;
   time.occupancy = occupancy(device, block);
@@ -188,22 +195,22 @@ Result<ModelledTime> modelled_time(const DeviceEntry& device, const KernelCounte
   }
 
   const auto sms = static_cast<std::uint64_t>(device.sms);
-  const std::uint64_t busiest = (counters.blocks_total + sms - 1) / sms;  // blocks on one SM
-  const auto blocks_run = static_cast<double>(counters.blocks_run);
-  const double scale = static_cast<double>(counters.blocks_total) / blocks_run;
+  const std::uint64_t busiest = (profile.blocks_total + sms - 1) / sms;  // blocks on one SM
+  const auto blocks_run = static_cast<double>(profile.blocks_run);
+  const double scale = static_cast<double>(profile.blocks_total) / blocks_run;
   const double per_sm = static_cast<double>(busiest) / blocks_run;
   const std::uint64_t resident = std::min<std::uint64_t>(busiest, time.occupancy.blocks_per_sm);
   const auto resident_warps = static_cast<double>(resident * ((block.threads + 31) / 32));
-  time.waves = static_cast<double>(counters.blocks_total) /
+  time.waves = static_cast<double>(profile.blocks_total) /
                static_cast<double>(sms * time.occupancy.blocks_per_sm);
 
   const double ns_per_cycle = 1e9 / device.boost_hz;
-  const IssueCycles issue = issue_cycles(device, counters, per_sm, resident_warps);
+  const IssueCycles issue = issue_cycles(device, profile, per_sm, resident_warps);
   time.pipe = issue.pipe;
   time.issue_ns = issue.cycles * ns_per_cycle;
-  time.shared_ns = l1_cycles(device, counters, per_sm) * ns_per_cycle;
-  time.dram_bytes = dram_bytes(device, counters, scale);
-  const auto sms_used = static_cast<double>(std::min(sms, counters.blocks_total));
+  time.shared_ns = l1_cycles(device, profile, per_sm) * ns_per_cycle;
+  time.dram_bytes = dram_bytes(device, profile, scale);
+  const auto sms_used = static_cast<double>(std::min(sms, profile.blocks_total));
   const double drawn = sms_used * device.l2_bytes_per_clock * device.boost_hz;
   time.dram_ns = time.dram_bytes / std::min(device.dram_bytes_per_s, drawn) * 1e9;
 

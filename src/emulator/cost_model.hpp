@@ -26,7 +26,7 @@
 #include <string_view>
 
 #include "base/error.hpp"
-#include "emulator/counters.hpp"
+#include "emulator/profile.hpp"
 #include "emulator/device_table.hpp"
 #include "emulator/occupancy.hpp"
 
@@ -53,7 +53,7 @@ struct ModelledTime {
 };
 
 // Fails with bad_input when no block ran or when a block does not fit an SM.
-Result<ModelledTime> modelled_time(const DeviceEntry& device, const KernelCounters& counters,
+Result<ModelledTime> modelled_time(const DeviceEntry& device, const Profile& profile,
                                    const BlockResources& block);
 
 // The speed-of-light bound on the same table: launch + max(bytes / bandwidth, operations / peak).

@@ -61,7 +61,8 @@ class Writer {
       const Lowered& l = lowering_.out[i];
       if (l.counts) {
         block.instructions += 1;
-        block.classes[static_cast<size_t>(l.category)] += 1;
+        block.classes[static_cast<size_t>(l.issue_class)] += 1;
+        block.matrix_operations[static_cast<size_t>(l.matrix.kind)] += l.matrix.operations;
       }
       if (l.kind != Lowered::Kind::plain) {
         write_exit(l, node, block);

@@ -26,7 +26,8 @@ constexpr std::array<DeviceEntry, 6> kDevices = {{
      .special_lanes = 16, .conversion64_lanes = 16, .load_store_lanes = 32,
      .l1_bytes_per_clock = 128, .l2_bytes_per_clock = 64,
      .tf32_tensor_flops = 494.7e12, .f16_tensor_flops = 989.4e12, .bf16_tensor_flops = 989.4e12,
-     .fp8_tensor_flops = 1978.9e12, .dram_bytes_per_s = 4.8e12, .l2_bytes = 50 * kMiB,
+     .fp8_tensor_flops = 1978.9e12, .int8_tensor_ops = 1978.9e12,
+     .fp64_tensor_flops = 66.9e12, .dram_bytes_per_s = 4.8e12, .l2_bytes = 50 * kMiB,
      .dram_bytes = 141'000'000'000, .shared_bytes_per_sm = 228 * kKiB,
      .shared_bytes_per_block = 48 * kKiB, .shared_bytes_per_block_optin = 227 * kKiB,
      .shared_bytes_reserved = kKiB, .registers_per_sm = 65536, .max_threads_per_sm = 2048,
@@ -38,7 +39,8 @@ constexpr std::array<DeviceEntry, 6> kDevices = {{
      .special_lanes = 16, .conversion64_lanes = 16, .load_store_lanes = 32,
      .l1_bytes_per_clock = 128, .l2_bytes_per_clock = 64,
      .tf32_tensor_flops = 494.7e12, .f16_tensor_flops = 989.4e12, .bf16_tensor_flops = 989.4e12,
-     .fp8_tensor_flops = 1978.9e12, .dram_bytes_per_s = 3.35e12, .l2_bytes = 50 * kMiB,
+     .fp8_tensor_flops = 1978.9e12, .int8_tensor_ops = 1978.9e12,
+     .fp64_tensor_flops = 66.9e12, .dram_bytes_per_s = 3.35e12, .l2_bytes = 50 * kMiB,
      .dram_bytes = 80'000'000'000, .shared_bytes_per_sm = 228 * kKiB,
      .shared_bytes_per_block = 48 * kKiB, .shared_bytes_per_block_optin = 227 * kKiB,
      .shared_bytes_reserved = kKiB, .registers_per_sm = 65536, .max_threads_per_sm = 2048,
@@ -51,7 +53,8 @@ constexpr std::array<DeviceEntry, 6> kDevices = {{
      .special_lanes = 16, .conversion64_lanes = 16, .load_store_lanes = 32,
      .l1_bytes_per_clock = 128, .l2_bytes_per_clock = 64,
      .tf32_tensor_flops = 156.0e12, .f16_tensor_flops = 312.0e12, .bf16_tensor_flops = 312.0e12,
-     .fp8_tensor_flops = 0.0, .dram_bytes_per_s = 2.039e12, .l2_bytes = 40 * kMiB,
+     .fp8_tensor_flops = 0.0, .int8_tensor_ops = 624.0e12,
+     .fp64_tensor_flops = 19.5e12, .dram_bytes_per_s = 2.039e12, .l2_bytes = 40 * kMiB,
      .dram_bytes = 80'000'000'000, .shared_bytes_per_sm = 164 * kKiB,
      .shared_bytes_per_block = 48 * kKiB, .shared_bytes_per_block_optin = 163 * kKiB,
      .shared_bytes_reserved = kKiB, .registers_per_sm = 65536, .max_threads_per_sm = 2048,
@@ -64,7 +67,8 @@ constexpr std::array<DeviceEntry, 6> kDevices = {{
      .special_lanes = 16, .conversion64_lanes = 2, .load_store_lanes = 32,
      .l1_bytes_per_clock = 128, .l2_bytes_per_clock = 64,
      .tf32_tensor_flops = 183.2e12, .f16_tensor_flops = 362.1e12, .bf16_tensor_flops = 362.1e12,
-     .fp8_tensor_flops = 733.0e12, .dram_bytes_per_s = 864.0e9, .l2_bytes = 96 * kMiB,
+     .fp8_tensor_flops = 733.0e12, .int8_tensor_ops = 733.0e12,
+     .fp64_tensor_flops = 0.0, .dram_bytes_per_s = 864.0e9, .l2_bytes = 96 * kMiB,
      .dram_bytes = 48'000'000'000, .shared_bytes_per_sm = 100 * kKiB,
      .shared_bytes_per_block = 48 * kKiB, .shared_bytes_per_block_optin = 99 * kKiB,
      .shared_bytes_reserved = kKiB, .registers_per_sm = 65536, .max_threads_per_sm = 1536,
@@ -77,7 +81,8 @@ constexpr std::array<DeviceEntry, 6> kDevices = {{
      .special_lanes = 16, .conversion64_lanes = 2, .load_store_lanes = 32,
      .l1_bytes_per_clock = 128, .l2_bytes_per_clock = 64,
      .tf32_tensor_flops = 82.6e12, .f16_tensor_flops = 165.2e12, .bf16_tensor_flops = 165.2e12,
-     .fp8_tensor_flops = 330.3e12, .dram_bytes_per_s = 1.008e12, .l2_bytes = 72 * kMiB,
+     .fp8_tensor_flops = 330.3e12, .int8_tensor_ops = 660.6e12,
+     .fp64_tensor_flops = 0.0, .dram_bytes_per_s = 1.008e12, .l2_bytes = 72 * kMiB,
      .dram_bytes = 24'000'000'000, .shared_bytes_per_sm = 100 * kKiB,
      .shared_bytes_per_block = 48 * kKiB, .shared_bytes_per_block_optin = 99 * kKiB,
      .shared_bytes_reserved = kKiB, .registers_per_sm = 65536, .max_threads_per_sm = 1536,
@@ -90,7 +95,8 @@ constexpr std::array<DeviceEntry, 6> kDevices = {{
      .special_lanes = 16, .conversion64_lanes = 2, .load_store_lanes = 16,
      .l1_bytes_per_clock = 64, .l2_bytes_per_clock = 64,
      .tf32_tensor_flops = 0.0, .f16_tensor_flops = 65.1e12, .bf16_tensor_flops = 0.0,
-     .fp8_tensor_flops = 0.0, .dram_bytes_per_s = 320.0e9, .l2_bytes = 4 * kMiB,
+     .fp8_tensor_flops = 0.0, .int8_tensor_ops = 130.0e12,
+     .fp64_tensor_flops = 0.0, .dram_bytes_per_s = 320.0e9, .l2_bytes = 4 * kMiB,
      .dram_bytes = 16'000'000'000, .shared_bytes_per_sm = 64 * kKiB,
      .shared_bytes_per_block = 48 * kKiB, .shared_bytes_per_block_optin = 64 * kKiB,
      .shared_bytes_reserved = 0, .registers_per_sm = 65536, .max_threads_per_sm = 1024,
@@ -118,6 +124,9 @@ double DeviceEntry::peak_flops(ComputeKind kind) const {
     case ComputeKind::f16_tensor: return f16_tensor_flops > 0 ? f16_tensor_flops : fp16;
     case ComputeKind::bf16_tensor: return bf16_tensor_flops > 0 ? bf16_tensor_flops : fp32;
     case ComputeKind::fp8_tensor: return fp8_tensor_flops > 0 ? fp8_tensor_flops : fp32;
+    case ComputeKind::int8_tensor: return int8_tensor_ops > 0 ? int8_tensor_ops : fp32;
+    case ComputeKind::fp64_tensor:
+      return fp64_tensor_flops > 0 ? fp64_tensor_flops : 2.0 * fp64_lanes * clocks;
   }
   return fp32;
 }

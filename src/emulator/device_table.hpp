@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "emulator/counters.hpp"
+#include "emulator/issue_class.hpp"
 
 namespace mtmc::emulator {
 
@@ -39,6 +39,8 @@ struct DeviceEntry {
   double f16_tensor_flops;
   double bf16_tensor_flops;
   double fp8_tensor_flops;
+  double int8_tensor_ops;  // accumulating in s32
+  double fp64_tensor_flops;
 
   double dram_bytes_per_s;
   std::int64_t l2_bytes;

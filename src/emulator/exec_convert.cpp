@@ -10,7 +10,6 @@ namespace {
 
 namespace n = numeric;
 using n::Rounding;
-constexpr InstructionClass kind = InstructionClass::conversion;
 
 template <class T>
 constexpr const char* name_of();
@@ -55,9 +54,8 @@ using Held = std::conditional_t<(sizeof(T) == 1),
 template <class To, class From>
 void integer_pair(InstructionTable& t) {
   const std::string types = std::string(".") + name_of<To>() + "." + name_of<From>();
-  t.add("cvt" + types, entry<Held<To>, From>(kind, [](From x) { return static_cast<To>(x); }));
-  t.add("cvt.sat" + types,
-        entry<Held<To>, From>(kind, [](From x) { return n::saturate_to<To>(x); }));
+  t.add("cvt" + types, entry<Held<To>, From>([](From x) { return static_cast<To>(x); }));
+  t.add("cvt.sat" + types, entry<Held<To>, From>([](From x) { return n::saturate_to<To>(x); }));
 }
 
 template <class From>
@@ -78,28 +76,23 @@ void integer_and_floats(InstructionTable& t, const std::string& r) {
   const std::string i = std::string(".") + name_of<Int>();
   using H = Held<Int>;
   t.add("cvt" + r + "i" + i + ".f32",
-        entry<H, float>(kind, [](float x) { return n::float_to_int<Int, R>(x); }));
+        entry<H, float>([](float x) { return n::float_to_int<Int, R>(x); }));
   t.add("cvt" + r + "i.ftz" + i + ".f32",
-        entry<H, float>(kind, [](float x) { return n::float_to_int<Int, R>(n::flush(x)); }));
+        entry<H, float>([](float x) { return n::float_to_int<Int, R>(n::flush(x)); }));
   t.add("cvt" + r + "i.sat" + i + ".f32",
-        entry<H, float>(kind, [](float x) { return n::float_to_int<Int, R>(x); }));
+        entry<H, float>([](float x) { return n::float_to_int<Int, R>(x); }));
   t.add("cvt" + r + "i" + i + ".f64",
-        entry<H, double>(kind, [](double x) { return n::float_to_int<Int, R>(x); }));
-  t.add("cvt" + r + "i" + i + ".f16", entry<H, uint16_t>(kind, [](uint16_t x) {
-          return n::float_to_int<Int, R>(n::f16_to_f32(x));
-        }));
-  t.add("cvt" + r + "i" + i + ".bf16", entry<H, uint16_t>(kind, [](uint16_t x) {
-          return n::float_to_int<Int, R>(n::bf16_to_f32(x));
-        }));
+        entry<H, double>([](double x) { return n::float_to_int<Int, R>(x); }));
+  t.add("cvt" + r + "i" + i + ".f16",
+        entry<H, uint16_t>([](uint16_t x) { return n::float_to_int<Int, R>(n::f16_to_f32(x)); }));
+  t.add("cvt" + r + "i" + i + ".bf16",
+        entry<H, uint16_t>([](uint16_t x) { return n::float_to_int<Int, R>(n::bf16_to_f32(x)); }));
   if constexpr (sizeof(Int) > 1) {
-    t.add("cvt" + r + ".f32" + i,
-          entry<float, Int>(kind, [](Int x) { return n::int_to_f32<R>(x); }));
-    t.add("cvt" + r + ".f64" + i,
-          entry<double, Int>(kind, [](Int x) { return n::int_to_f64<R>(x); }));
-    t.add("cvt" + r + ".f16" + i,
-          entry<uint16_t, Int>(kind, [](Int x) { return n::int_to_f16<R>(x); }));
+    t.add("cvt" + r + ".f32" + i, entry<float, Int>([](Int x) { return n::int_to_f32<R>(x); }));
+    t.add("cvt" + r + ".f64" + i, entry<double, Int>([](Int x) { return n::int_to_f64<R>(x); }));
+    t.add("cvt" + r + ".f16" + i, entry<uint16_t, Int>([](Int x) { return n::int_to_f16<R>(x); }));
     t.add("cvt" + r + ".bf16" + i,
-          entry<uint16_t, Int>(kind, [](Int x) { return n::int_to_bf16<R>(x); }));
+          entry<uint16_t, Int>([](Int x) { return n::int_to_bf16<R>(x); }));
   }
 }
 
@@ -115,48 +108,41 @@ void rounded(InstructionTable& t, const std::string& r) {
   integer_and_floats<R, uint64_t>(t, r);
   using H = uint16_t;
   const std::string c = "cvt" + r;
-  t.add(c + ".f32.f64", entry<float, double>(kind, [](double x) { return n::f64_to_f32<R>(x); }));
+  t.add(c + ".f32.f64", entry<float, double>([](double x) { return n::f64_to_f32<R>(x); }));
   t.add(c + ".ftz.f32.f64",
-        entry<float, double>(kind, [](double x) { return n::flush(n::f64_to_f32<R>(x)); }));
-  t.add(c + ".f16.f32", entry<H, float>(kind, [](float x) { return n::f32_to_f16<R>(x); }));
-  t.add(c + ".ftz.f16.f32",
-        entry<H, float>(kind, [](float x) { return n::f32_to_f16<R>(n::flush(x)); }));
-  t.add(c + ".bf16.f32", entry<H, float>(kind, [](float x) { return n::f32_to_bf16<R>(x); }));
+        entry<float, double>([](double x) { return n::flush(n::f64_to_f32<R>(x)); }));
+  t.add(c + ".f16.f32", entry<H, float>([](float x) { return n::f32_to_f16<R>(x); }));
+  t.add(c + ".ftz.f16.f32", entry<H, float>([](float x) { return n::f32_to_f16<R>(n::flush(x)); }));
+  t.add(c + ".bf16.f32", entry<H, float>([](float x) { return n::f32_to_bf16<R>(x); }));
   t.add(c + ".relu.f16.f32",
-        entry<H, float>(kind, [](float x) { return n::relu<n::F16>(n::f32_to_f16<R>(x)); }));
+        entry<H, float>([](float x) { return n::relu<n::F16>(n::f32_to_f16<R>(x)); }));
   t.add(c + ".relu.bf16.f32",
-        entry<H, float>(kind, [](float x) { return n::relu<n::Bf16>(n::f32_to_bf16<R>(x)); }));
-  t.add(c + ".f16.f64", entry<H, double>(kind, [](double x) { return n::f64_to_f16<R>(x); }));
-  t.add(c + ".bf16.f64", entry<H, double>(kind, [](double x) { return n::f64_to_bf16<R>(x); }));
-  t.add(c + ".bf16.f16",
-        entry<H, H>(kind, [](H x) { return n::f32_to_bf16<R>(n::f16_to_f32(x)); }));
-  t.add(c + ".f16.bf16",
-        entry<H, H>(kind, [](H x) { return n::f32_to_f16<R>(n::bf16_to_f32(x)); }));
-  t.add(c + "i.f32.f32",
-        entry<float, float>(kind, [](float x) { return n::round_integral<R>(x); }));
+        entry<H, float>([](float x) { return n::relu<n::Bf16>(n::f32_to_bf16<R>(x)); }));
+  t.add(c + ".f16.f64", entry<H, double>([](double x) { return n::f64_to_f16<R>(x); }));
+  t.add(c + ".bf16.f64", entry<H, double>([](double x) { return n::f64_to_bf16<R>(x); }));
+  t.add(c + ".bf16.f16", entry<H, H>([](H x) { return n::f32_to_bf16<R>(n::f16_to_f32(x)); }));
+  t.add(c + ".f16.bf16", entry<H, H>([](H x) { return n::f32_to_f16<R>(n::bf16_to_f32(x)); }));
+  t.add(c + "i.f32.f32", entry<float, float>([](float x) { return n::round_integral<R>(x); }));
   t.add(c + "i.ftz.f32.f32",
-        entry<float, float>(kind, [](float x) { return n::round_integral<R>(n::flush(x)); }));
-  t.add(c + "i.f64.f64",
-        entry<double, double>(kind, [](double x) { return n::round_integral<R>(x); }));
-  t.add(c + "i.f16.f16", entry<H, H>(kind, [](H x) {
-          return n::f32_to_f16(n::round_integral<R>(n::f16_to_f32(x)));
-        }));
-  t.add(c + "i.bf16.bf16", entry<H, H>(kind, [](H x) {
-          return n::f32_to_bf16(n::round_integral<R>(n::bf16_to_f32(x)));
-        }));
+        entry<float, float>([](float x) { return n::round_integral<R>(n::flush(x)); }));
+  t.add(c + "i.f64.f64", entry<double, double>([](double x) { return n::round_integral<R>(x); }));
+  t.add(c + "i.f16.f16",
+        entry<H, H>([](H x) { return n::f32_to_f16(n::round_integral<R>(n::f16_to_f32(x))); }));
+  t.add(c + "i.bf16.bf16",
+        entry<H, H>([](H x) { return n::f32_to_bf16(n::round_integral<R>(n::bf16_to_f32(x))); }));
   // d, high, low
   const auto pair = [](uint32_t high, uint32_t low) { return high << 16 | low; };
-  t.add(c + ".f16x2.f32", entry<uint32_t, float, float>(kind, [](float a, float b) {
+  t.add(c + ".f16x2.f32", entry<uint32_t, float, float>([](float a, float b) {
           return decltype(pair){}(n::f32_to_f16<R>(a), n::f32_to_f16<R>(b));
         }));
-  t.add(c + ".bf16x2.f32", entry<uint32_t, float, float>(kind, [](float a, float b) {
+  t.add(c + ".bf16x2.f32", entry<uint32_t, float, float>([](float a, float b) {
           return decltype(pair){}(n::f32_to_bf16<R>(a), n::f32_to_bf16<R>(b));
         }));
-  t.add(c + ".relu.f16x2.f32", entry<uint32_t, float, float>(kind, [](float a, float b) {
+  t.add(c + ".relu.f16x2.f32", entry<uint32_t, float, float>([](float a, float b) {
           return decltype(pair){}(n::relu<n::F16>(n::f32_to_f16<R>(a)),
                                   n::relu<n::F16>(n::f32_to_f16<R>(b)));
         }));
-  t.add(c + ".relu.bf16x2.f32", entry<uint32_t, float, float>(kind, [](float a, float b) {
+  t.add(c + ".relu.bf16x2.f32", entry<uint32_t, float, float>([](float a, float b) {
           return decltype(pair){}(n::relu<n::Bf16>(n::f32_to_bf16<R>(a)),
                                   n::relu<n::Bf16>(n::f32_to_bf16<R>(b)));
         }));
@@ -164,72 +150,65 @@ void rounded(InstructionTable& t, const std::string& r) {
 
 void exact(InstructionTable& t) {
   using H = uint16_t;
-  t.add("cvt.f32.f16", entry<float, H>(kind, [](H x) { return n::f16_to_f32(x); }));
-  t.add("cvt.ftz.f32.f16", entry<float, H>(kind, [](H x) { return n::f16_to_f32(x); }));
-  t.add("cvt.f32.bf16", entry<float, H>(kind, [](H x) { return n::bf16_to_f32(x); }));
-  t.add("cvt.ftz.f32.bf16", entry<float, H>(kind, [](H x) { return n::flush(n::bf16_to_f32(x)); }));
-  t.add("cvt.f64.f16",
-        entry<double, H>(kind, [](H x) { return static_cast<double>(n::f16_to_f32(x)); }));
+  t.add("cvt.f32.f16", entry<float, H>([](H x) { return n::f16_to_f32(x); }));
+  t.add("cvt.ftz.f32.f16", entry<float, H>([](H x) { return n::f16_to_f32(x); }));
+  t.add("cvt.f32.bf16", entry<float, H>([](H x) { return n::bf16_to_f32(x); }));
+  t.add("cvt.ftz.f32.bf16", entry<float, H>([](H x) { return n::flush(n::bf16_to_f32(x)); }));
+  t.add("cvt.f64.f16", entry<double, H>([](H x) { return static_cast<double>(n::f16_to_f32(x)); }));
   t.add("cvt.f64.bf16",
-        entry<double, H>(kind, [](H x) { return static_cast<double>(n::bf16_to_f32(x)); }));
-  t.add("cvt.f64.f32", entry<double, float>(kind, [](float x) { return static_cast<double>(x); }));
+        entry<double, H>([](H x) { return static_cast<double>(n::bf16_to_f32(x)); }));
+  t.add("cvt.f64.f32", entry<double, float>([](float x) { return static_cast<double>(x); }));
   t.add("cvt.ftz.f64.f32",
-        entry<double, float>(kind, [](float x) { return static_cast<double>(n::flush(x)); }));
-  t.add("cvt.sat.f32.f32", entry<float, float>(kind, [](float x) { return n::saturate(x); }));
+        entry<double, float>([](float x) { return static_cast<double>(n::flush(x)); }));
+  t.add("cvt.sat.f32.f32", entry<float, float>([](float x) { return n::saturate(x); }));
   t.add("cvt.ftz.sat.f32.f32",
-        entry<float, float>(kind, [](float x) { return n::saturate(n::flush(x)); }));
-  t.add("cvt.f32.f32", entry<float, float>(kind, [](float x) { return x; }));
-  t.add("cvt.ftz.f32.f32", entry<float, float>(kind, [](float x) { return n::flush(x); }));
-  t.add("cvt.rn.sat.f32.f64", entry<float, double>(kind, [](double x) {
+        entry<float, float>([](float x) { return n::saturate(n::flush(x)); }));
+  t.add("cvt.f32.f32", entry<float, float>([](float x) { return x; }));
+  t.add("cvt.ftz.f32.f32", entry<float, float>([](float x) { return n::flush(x); }));
+  t.add("cvt.rn.sat.f32.f64", entry<float, double>([](double x) {
           return n::saturate(n::f64_to_f32<Rounding::nearest_even>(x));
         }));
-  t.add("cvt.sat.f16.f16", entry<H, H>(kind, [](H x) { return n::saturate<n::F16>(x); }));
+  t.add("cvt.sat.f16.f16", entry<H, H>([](H x) { return n::saturate<n::F16>(x); }));
   t.add("cvt.rn.sat.f16.f32",
-        entry<H, float>(kind, [](float x) { return n::f32_to_f16(n::saturate(x)); }));
-  t.add("cvt.rna.tf32.f32", entry<uint32_t, float>(kind, [](float x) {
-          return n::f32_to_tf32<Rounding::nearest_away>(x);
-        }));
-  t.add("cvt.rn.tf32.f32", entry<uint32_t, float>(kind, [](float x) {
-          return n::f32_to_tf32<Rounding::nearest_even>(x);
-        }));
-  t.add("cvt.rz.tf32.f32", entry<uint32_t, float>(kind, [](float x) {
-          return n::f32_to_tf32<Rounding::toward_zero>(x);
-        }));
+        entry<H, float>([](float x) { return n::f32_to_f16(n::saturate(x)); }));
+  t.add("cvt.rna.tf32.f32",
+        entry<uint32_t, float>([](float x) { return n::f32_to_tf32<Rounding::nearest_away>(x); }));
+  t.add("cvt.rn.tf32.f32",
+        entry<uint32_t, float>([](float x) { return n::f32_to_tf32<Rounding::nearest_even>(x); }));
+  t.add("cvt.rz.tf32.f32",
+        entry<uint32_t, float>([](float x) { return n::f32_to_tf32<Rounding::toward_zero>(x); }));
 }
 
 // What mov with vectors and the width changes of lowering need.
 void widths(InstructionTable& t) {
-  constexpr InstructionClass k = InstructionClass::integer;
   using A = uint16_t;
   using B = uint32_t;
   using C = uint64_t;
-  t.add("pack.2.b16", entry<B, A, A>(k, [](B a, B b) { return a | b << 16; }));
-  t.add("pack.2.b32", entry<C, B, B>(k, [](C a, C b) { return a | b << 32; }));
-  t.add("pack.4.b16", entry<C, A, A, A, A>(
-                          k, [](C a, C b, C c, C d) { return a | b << 16 | c << 32 | d << 48; }));
-  t.add("unpack.0.b16.b32", entry<A, B>(k, [](B x) { return static_cast<A>(x); }));
-  t.add("unpack.1.b16.b32", entry<A, B>(k, [](B x) { return static_cast<A>(x >> 16); }));
-  t.add("unpack.0.b32.b64", entry<B, C>(k, [](C x) { return static_cast<B>(x); }));
-  t.add("unpack.1.b32.b64", entry<B, C>(k, [](C x) { return static_cast<B>(x >> 32); }));
-  t.add("unpack.0.b16.b64", entry<A, C>(k, [](C x) { return static_cast<A>(x); }));
-  t.add("unpack.1.b16.b64", entry<A, C>(k, [](C x) { return static_cast<A>(x >> 16); }));
-  t.add("unpack.2.b16.b64", entry<A, C>(k, [](C x) { return static_cast<A>(x >> 32); }));
-  t.add("unpack.3.b16.b64", entry<A, C>(k, [](C x) { return static_cast<A>(x >> 48); }));
-  t.add("narrow.b16.b32", entry<A, B>(k, [](B x) { return static_cast<A>(x); }));
-  t.add("narrow.b16.b64", entry<A, C>(k, [](C x) { return static_cast<A>(x); }));
-  t.add("narrow.b32.b64", entry<B, C>(k, [](C x) { return static_cast<B>(x); }));
-  t.add("extend.s8", entry<int16_t, A>(k, [](A x) { return static_cast<int8_t>(x); }));
-  t.add("extend.u8", entry<A, A>(k, [](A x) { return static_cast<uint8_t>(x); }));
+  t.add("pack.2.b16", entry<B, A, A>([](B a, B b) { return a | b << 16; }));
+  t.add("pack.2.b32", entry<C, B, B>([](C a, C b) { return a | b << 32; }));
+  t.add("pack.4.b16",
+        entry<C, A, A, A, A>([](C a, C b, C c, C d) { return a | b << 16 | c << 32 | d << 48; }));
+  t.add("unpack.0.b16.b32", entry<A, B>([](B x) { return static_cast<A>(x); }));
+  t.add("unpack.1.b16.b32", entry<A, B>([](B x) { return static_cast<A>(x >> 16); }));
+  t.add("unpack.0.b32.b64", entry<B, C>([](C x) { return static_cast<B>(x); }));
+  t.add("unpack.1.b32.b64", entry<B, C>([](C x) { return static_cast<B>(x >> 32); }));
+  t.add("unpack.0.b16.b64", entry<A, C>([](C x) { return static_cast<A>(x); }));
+  t.add("unpack.1.b16.b64", entry<A, C>([](C x) { return static_cast<A>(x >> 16); }));
+  t.add("unpack.2.b16.b64", entry<A, C>([](C x) { return static_cast<A>(x >> 32); }));
+  t.add("unpack.3.b16.b64", entry<A, C>([](C x) { return static_cast<A>(x >> 48); }));
+  t.add("narrow.b16.b32", entry<A, B>([](B x) { return static_cast<A>(x); }));
+  t.add("narrow.b16.b64", entry<A, C>([](C x) { return static_cast<A>(x); }));
+  t.add("narrow.b32.b64", entry<B, C>([](C x) { return static_cast<B>(x); }));
+  t.add("extend.s8", entry<int16_t, A>([](A x) { return static_cast<int8_t>(x); }));
+  t.add("extend.u8", entry<A, A>([](A x) { return static_cast<uint8_t>(x); }));
   t.add("slct.b16.s32",
-        entry<A, A, A, int32_t>(k, [](A a, A b, int32_t c) { return c >= 0 ? a : b; }));
+        entry<A, A, A, int32_t>([](A a, A b, int32_t c) { return c >= 0 ? a : b; }));
   t.add("slct.b32.s32",
-        entry<B, B, B, int32_t>(k, [](B a, B b, int32_t c) { return c >= 0 ? a : b; }));
+        entry<B, B, B, int32_t>([](B a, B b, int32_t c) { return c >= 0 ? a : b; }));
   t.add("slct.b64.s32",
-        entry<C, C, C, int32_t>(k, [](C a, C b, int32_t c) { return c >= 0 ? a : b; }));
-  t.add("slct.b32.f32",
-        entry<B, B, B, float>(k, [](B a, B b, float c) { return c >= 0.0f ? a : b; }));
-  t.add("slct.b64.f32",
-        entry<C, C, C, float>(k, [](C a, C b, float c) { return c >= 0.0f ? a : b; }));
+        entry<C, C, C, int32_t>([](C a, C b, int32_t c) { return c >= 0 ? a : b; }));
+  t.add("slct.b32.f32", entry<B, B, B, float>([](B a, B b, float c) { return c >= 0.0f ? a : b; }));
+  t.add("slct.b64.f32", entry<C, C, C, float>([](C a, C b, float c) { return c >= 0.0f ? a : b; }));
 }
 
 }  // namespace

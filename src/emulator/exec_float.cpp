@@ -8,46 +8,40 @@ namespace {
 
 namespace n = numeric;
 using n::Rounding;
-constexpr InstructionClass single = InstructionClass::fp32;
-constexpr InstructionClass twice = InstructionClass::fp64;
-constexpr InstructionClass special = InstructionClass::special;
 
 template <class F>
-void unary(InstructionTable& t, InstructionClass kind, const std::string& name, F) {
-  t.add(name + ".f32", entry<float, float>(kind, [](float a) { return F{}(a); }));
-  t.add(name + ".ftz.f32",
-        entry<float, float>(kind, [](float a) { return n::flush(F{}(n::flush(a))); }));
+void unary(InstructionTable& t, const std::string& name, F) {
+  t.add(name + ".f32", entry<float, float>([](float a) { return F{}(a); }));
+  t.add(name + ".ftz.f32", entry<float, float>([](float a) { return n::flush(F{}(n::flush(a))); }));
 }
 
 template <class F>
-void binary(InstructionTable& t, InstructionClass kind, const std::string& name, F) {
-  t.add(name + ".f32",
-        entry<float, float, float>(kind, [](float a, float b) { return F{}(a, b); }));
-  t.add(name + ".ftz.f32", entry<float, float, float>(kind, [](float a, float b) {
+void binary(InstructionTable& t, const std::string& name, F) {
+  t.add(name + ".f32", entry<float, float, float>([](float a, float b) { return F{}(a, b); }));
+  t.add(name + ".ftz.f32", entry<float, float, float>([](float a, float b) {
           return n::flush(F{}(n::flush(a), n::flush(b)));
         }));
 }
 template <class F>
 void binary_saturating(InstructionTable& t, const std::string& name, F f) {
-  binary(t, single, name, f);
-  t.add(name + ".sat.f32", entry<float, float, float>(
-                               single, [](float a, float b) { return n::saturate(F{}(a, b)); }));
-  t.add(name + ".ftz.sat.f32", entry<float, float, float>(single, [](float a, float b) {
+  binary(t, name, f);
+  t.add(name + ".sat.f32",
+        entry<float, float, float>([](float a, float b) { return n::saturate(F{}(a, b)); }));
+  t.add(name + ".ftz.sat.f32", entry<float, float, float>([](float a, float b) {
           return n::saturate(n::flush(F{}(n::flush(a), n::flush(b))));
         }));
 }
 template <class F>
 void ternary(InstructionTable& t, const std::string& name, F) {
-  t.add(name + ".f32", entry<float, float, float, float>(
-                           single, [](float a, float b, float c) { return F{}(a, b, c); }));
-  t.add(name + ".ftz.f32", entry<float, float, float, float>(single, [](float a, float b, float c) {
+  t.add(name + ".f32",
+        entry<float, float, float, float>([](float a, float b, float c) { return F{}(a, b, c); }));
+  t.add(name + ".ftz.f32", entry<float, float, float, float>([](float a, float b, float c) {
           return n::flush(F{}(n::flush(a), n::flush(b), n::flush(c)));
         }));
-  t.add(name + ".sat.f32", entry<float, float, float, float>(single, [](float a, float b, float c) {
+  t.add(name + ".sat.f32", entry<float, float, float, float>([](float a, float b, float c) {
           return n::saturate(F{}(a, b, c));
         }));
-  t.add(name + ".ftz.sat.f32",
-        entry<float, float, float, float>(single, [](float a, float b, float c) {
+  t.add(name + ".ftz.sat.f32", entry<float, float, float, float>([](float a, float b, float c) {
           return n::saturate(n::flush(F{}(n::flush(a), n::flush(b), n::flush(c))));
         }));
 }
@@ -61,47 +55,43 @@ void rounded(InstructionTable& t, const std::string& suffix) {
   const auto fused = [](float a, float b, float c) { return n::fma<R>(a, b, c); };
   ternary(t, "fma" + suffix, fused);
   ternary(t, "mad" + suffix, fused);
-  binary(t, special, "div" + suffix, [](float a, float b) { return n::div<R>(a, b); });
-  unary(t, special, "rcp" + suffix, [](float a) { return n::rcp<R>(a); });
-  unary(t, special, "sqrt" + suffix, [](float a) { return n::sqrt<R>(a); });
+  binary(t, "div" + suffix, [](float a, float b) { return n::div<R>(a, b); });
+  unary(t, "rcp" + suffix, [](float a) { return n::rcp<R>(a); });
+  unary(t, "sqrt" + suffix, [](float a) { return n::sqrt<R>(a); });
 
   using D = double;
-  t.add("add" + suffix + ".f64",
-        entry<D, D, D>(twice, [](D a, D b) { return n::add_f64(R, a, b); }));
-  t.add("sub" + suffix + ".f64",
-        entry<D, D, D>(twice, [](D a, D b) { return n::add_f64(R, a, -b); }));
-  t.add("mul" + suffix + ".f64",
-        entry<D, D, D>(twice, [](D a, D b) { return n::mul_f64(R, a, b); }));
+  t.add("add" + suffix + ".f64", entry<D, D, D>([](D a, D b) { return n::add_f64(R, a, b); }));
+  t.add("sub" + suffix + ".f64", entry<D, D, D>([](D a, D b) { return n::add_f64(R, a, -b); }));
+  t.add("mul" + suffix + ".f64", entry<D, D, D>([](D a, D b) { return n::mul_f64(R, a, b); }));
   const auto fused_f64 = [](D a, D b, D c) { return n::fma_f64(R, a, b, c); };
-  t.add("fma" + suffix + ".f64", entry<D, D, D, D>(twice, fused_f64));
-  t.add("mad" + suffix + ".f64", entry<D, D, D, D>(twice, fused_f64));
-  t.add("div" + suffix + ".f64",
-        entry<D, D, D>(twice, [](D a, D b) { return n::div_f64(R, a, b); }));
-  t.add("rcp" + suffix + ".f64", entry<D, D>(twice, [](D a) { return n::div_f64(R, 1.0, a); }));
-  t.add("sqrt" + suffix + ".f64", entry<D, D>(twice, [](D a) { return n::sqrt_f64(R, a); }));
+  t.add("fma" + suffix + ".f64", entry<D, D, D, D>(fused_f64));
+  t.add("mad" + suffix + ".f64", entry<D, D, D, D>(fused_f64));
+  t.add("div" + suffix + ".f64", entry<D, D, D>([](D a, D b) { return n::div_f64(R, a, b); }));
+  t.add("rcp" + suffix + ".f64", entry<D, D>([](D a) { return n::div_f64(R, 1.0, a); }));
+  t.add("sqrt" + suffix + ".f64", entry<D, D>([](D a) { return n::sqrt_f64(R, a); }));
 }
 
 void doubles(InstructionTable& t) {
   using D = double;
   for (const char* suffix : {".f64", ".rn.f64"}) {
     const std::string s = suffix;
-    t.add("add" + s, entry<D, D, D>(twice, [](D a, D b) { return n::add(a, b); }));
-    t.add("sub" + s, entry<D, D, D>(twice, [](D a, D b) { return n::sub(a, b); }));
-    t.add("mul" + s, entry<D, D, D>(twice, [](D a, D b) { return n::mul(a, b); }));
+    t.add("add" + s, entry<D, D, D>([](D a, D b) { return n::add(a, b); }));
+    t.add("sub" + s, entry<D, D, D>([](D a, D b) { return n::sub(a, b); }));
+    t.add("mul" + s, entry<D, D, D>([](D a, D b) { return n::mul(a, b); }));
   }
-  t.add("fma.rn.f64", entry<D, D, D, D>(twice, [](D a, D b, D c) { return n::fma(a, b, c); }));
-  t.add("mad.rn.f64", entry<D, D, D, D>(twice, [](D a, D b, D c) { return n::fma(a, b, c); }));
-  t.add("div.rn.f64", entry<D, D, D>(twice, [](D a, D b) { return n::div(a, b); }));
-  t.add("rcp.rn.f64", entry<D, D>(twice, [](D a) { return n::div(1.0, a); }));
-  t.add("sqrt.rn.f64", entry<D, D>(twice, [](D a) { return n::sqrt(a); }));
-  t.add("rcp.approx.ftz.f64", entry<D, D>(twice, [](D a) { return n::rcp_approx_ftz_f64(a); }));
-  t.add("rsqrt.approx.ftz.f64", entry<D, D>(twice, [](D a) { return n::rsqrt_approx_ftz_f64(a); }));
-  t.add("rsqrt.approx.f64", entry<D, D>(twice, [](D a) { return 1.0 / __builtin_sqrt(a); }));
-  t.add("neg.f64", entry<D, D>(twice, [](D a) { return n::neg(a); }));
-  t.add("abs.f64", entry<D, D>(twice, [](D a) { return n::abs(a); }));
-  t.add("min.f64", entry<D, D, D>(twice, [](D a, D b) { return n::min(a, b); }));
-  t.add("max.f64", entry<D, D, D>(twice, [](D a, D b) { return n::max(a, b); }));
-  t.add("copysign.f64", entry<D, D, D>(twice, [](D a, D b) { return n::copysign(a, b); }));
+  t.add("fma.rn.f64", entry<D, D, D, D>([](D a, D b, D c) { return n::fma(a, b, c); }));
+  t.add("mad.rn.f64", entry<D, D, D, D>([](D a, D b, D c) { return n::fma(a, b, c); }));
+  t.add("div.rn.f64", entry<D, D, D>([](D a, D b) { return n::div(a, b); }));
+  t.add("rcp.rn.f64", entry<D, D>([](D a) { return n::div(1.0, a); }));
+  t.add("sqrt.rn.f64", entry<D, D>([](D a) { return n::sqrt(a); }));
+  t.add("rcp.approx.ftz.f64", entry<D, D>([](D a) { return n::rcp_approx_ftz_f64(a); }));
+  t.add("rsqrt.approx.ftz.f64", entry<D, D>([](D a) { return n::rsqrt_approx_ftz_f64(a); }));
+  t.add("rsqrt.approx.f64", entry<D, D>([](D a) { return 1.0 / __builtin_sqrt(a); }));
+  t.add("neg.f64", entry<D, D>([](D a) { return n::neg(a); }));
+  t.add("abs.f64", entry<D, D>([](D a) { return n::abs(a); }));
+  t.add("min.f64", entry<D, D, D>([](D a, D b) { return n::min(a, b); }));
+  t.add("max.f64", entry<D, D, D>([](D a, D b) { return n::max(a, b); }));
+  t.add("copysign.f64", entry<D, D, D>([](D a, D b) { return n::copysign(a, b); }));
 }
 
 // sm_100's pairs of f32 in 64-bit registers.
@@ -116,13 +106,13 @@ inline uint64_t on_pair(F f, uint64_t a, uint64_t b, uint64_t c) {
 
 void pairs(InstructionTable& t) {
   using U = uint64_t;
-  t.add("add.rn.f32x2", entry<U, U, U>(single, [](U a, U b) {
+  t.add("add.rn.f32x2", entry<U, U, U>([](U a, U b) {
           return on_pair([](float x, float y, float) { return n::add<>(x, y); }, a, b, 0);
         }));
-  t.add("mul.rn.f32x2", entry<U, U, U>(single, [](U a, U b) {
+  t.add("mul.rn.f32x2", entry<U, U, U>([](U a, U b) {
           return on_pair([](float x, float y, float) { return n::mul<>(x, y); }, a, b, 0);
         }));
-  t.add("fma.rn.f32x2", entry<U, U, U, U>(single, [](U a, U b, U c) {
+  t.add("fma.rn.f32x2", entry<U, U, U, U>([](U a, U b, U c) {
           return on_pair([](float x, float y, float z) { return n::fma<>(x, y, z); }, a, b, c);
         }));
 }
@@ -138,16 +128,16 @@ void add_float_instructions(InstructionTable& t) {
   rounded<Rounding::nearest_even>(t, ".rn");
   pairs(t);
 
-  unary(t, single, "neg", [](float a) { return n::neg(a); });
-  unary(t, single, "abs", [](float a) { return n::abs(a); });
-  binary(t, single, "min", [](float a, float b) { return n::min(a, b); });
-  binary(t, single, "max", [](float a, float b) { return n::max(a, b); });
+  unary(t, "neg", [](float a) { return n::neg(a); });
+  unary(t, "abs", [](float a) { return n::abs(a); });
+  binary(t, "min", [](float a, float b) { return n::min(a, b); });
+  binary(t, "max", [](float a, float b) { return n::max(a, b); });
   // The ISA writes .ftz before .NaN and .xorsign.abs.
   const auto modified = [&t](const std::string& op, const std::string& modifier, auto f) {
     using F = decltype(f);
     t.add(op + modifier + ".f32",
-          entry<float, float, float>(single, [](float a, float b) { return F{}(a, b); }));
-    t.add(op + ".ftz" + modifier + ".f32", entry<float, float, float>(single, [](float a, float b) {
+          entry<float, float, float>([](float a, float b) { return F{}(a, b); }));
+    t.add(op + ".ftz" + modifier + ".f32", entry<float, float, float>([](float a, float b) {
             return n::flush(F{}(n::flush(a), n::flush(b)));
           }));
   };
@@ -156,21 +146,21 @@ void add_float_instructions(InstructionTable& t) {
   modified("min", ".xorsign.abs", [](float a, float b) { return n::min_xorsign_abs(a, b); });
   modified("max", ".xorsign.abs", [](float a, float b) { return n::max_xorsign_abs(a, b); });
   t.add("copysign.f32",
-        entry<float, float, float>(single, [](float a, float b) { return n::copysign(a, b); }));
+        entry<float, float, float>([](float a, float b) { return n::copysign(a, b); }));
 }
 
 void add_special_float_instructions(InstructionTable& t) {
   // ex2.approx.ftz.f32 keeps what .ftz says: subnormal operands and results are flushed.
-  unary(t, special, "ex2.approx", [](float a) { return n::ex2(a); });
-  unary(t, special, "lg2.approx", [](float a) { return n::lg2(a); });
-  unary(t, special, "sin.approx", [](float a) { return n::sin(a); });
-  unary(t, special, "cos.approx", [](float a) { return n::cos(a); });
-  unary(t, special, "tanh.approx", [](float a) { return n::tanh(a); });
-  unary(t, special, "rcp.approx", [](float a) { return n::rcp_approx(a); });
-  unary(t, special, "sqrt.approx", [](float a) { return n::sqrt_approx(a); });
-  unary(t, special, "rsqrt.approx", [](float a) { return n::rsqrt(a); });
-  binary(t, special, "div.approx", [](float a, float b) { return n::div_approx(a, b); });
-  binary(t, special, "div.full", [](float a, float b) { return n::div(a, b); });
+  unary(t, "ex2.approx", [](float a) { return n::ex2(a); });
+  unary(t, "lg2.approx", [](float a) { return n::lg2(a); });
+  unary(t, "sin.approx", [](float a) { return n::sin(a); });
+  unary(t, "cos.approx", [](float a) { return n::cos(a); });
+  unary(t, "tanh.approx", [](float a) { return n::tanh(a); });
+  unary(t, "rcp.approx", [](float a) { return n::rcp_approx(a); });
+  unary(t, "sqrt.approx", [](float a) { return n::sqrt_approx(a); });
+  unary(t, "rsqrt.approx", [](float a) { return n::rsqrt(a); });
+  binary(t, "div.approx", [](float a, float b) { return n::div_approx(a, b); });
+  binary(t, "div.full", [](float a, float b) { return n::div(a, b); });
 }
 
 }  // namespace mtmc::emulator

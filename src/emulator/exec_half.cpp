@@ -7,7 +7,6 @@ namespace mtmc::emulator {
 namespace {
 
 namespace n = numeric;
-constexpr InstructionClass kind = InstructionClass::fp16;
 using H = uint16_t;
 using P = uint32_t;
 
@@ -17,21 +16,19 @@ inline H high(P x) { return static_cast<H>(x >> 16); }
 
 template <class F>
 void unary(InstructionTable& t, const std::string& op, const std::string& type, F) {
-  t.add(op + "." + type, entry<H, H>(kind, [](H a) { return F{}(a); }));
-  t.add(op + "." + type + "x2",
-        entry<P, P>(kind, [](P a) { return join(F{}(low(a)), F{}(high(a))); }));
+  t.add(op + "." + type, entry<H, H>([](H a) { return F{}(a); }));
+  t.add(op + "." + type + "x2", entry<P, P>([](P a) { return join(F{}(low(a)), F{}(high(a))); }));
 }
 template <class F>
 void binary(InstructionTable& t, const std::string& op, const std::string& type, F) {
-  t.add(op + "." + type, entry<H, H, H>(kind, [](H a, H b) { return F{}(a, b); }));
-  t.add(op + "." + type + "x2", entry<P, P, P>(kind, [](P a, P b) {
-          return join(F{}(low(a), low(b)), F{}(high(a), high(b)));
-        }));
+  t.add(op + "." + type, entry<H, H, H>([](H a, H b) { return F{}(a, b); }));
+  t.add(op + "." + type + "x2",
+        entry<P, P, P>([](P a, P b) { return join(F{}(low(a), low(b)), F{}(high(a), high(b))); }));
 }
 template <class F>
 void ternary(InstructionTable& t, const std::string& op, const std::string& type, F) {
-  t.add(op + "." + type, entry<H, H, H, H>(kind, [](H a, H b, H c) { return F{}(a, b, c); }));
-  t.add(op + "." + type + "x2", entry<P, P, P, P>(kind, [](P a, P b, P c) {
+  t.add(op + "." + type, entry<H, H, H, H>([](H a, H b, H c) { return F{}(a, b, c); }));
+  t.add(op + "." + type + "x2", entry<P, P, P, P>([](P a, P b, P c) {
           return join(F{}(low(a), low(b), low(c)), F{}(high(a), high(b), high(c)));
         }));
 }

@@ -7,83 +7,77 @@ namespace mtmc::emulator {
 namespace {
 
 namespace n = numeric;
-constexpr InstructionClass kind = InstructionClass::integer;
 
 template <class T>
 void arithmetic(InstructionTable& t, const std::string& type) {
-  t.add("add." + type, entry<T, T, T>(kind, [](T a, T b) { return n::add(a, b); }));
-  t.add("sub." + type, entry<T, T, T>(kind, [](T a, T b) { return n::sub(a, b); }));
-  t.add("mul.lo." + type, entry<T, T, T>(kind, [](T a, T b) { return n::mul_lo(a, b); }));
-  t.add("mul.hi." + type, entry<T, T, T>(kind, [](T a, T b) { return n::mul_hi(a, b); }));
-  t.add("mad.lo." + type,
-        entry<T, T, T, T>(kind, [](T a, T b, T c) { return n::mad_lo(a, b, c); }));
-  t.add("mad.hi." + type,
-        entry<T, T, T, T>(kind, [](T a, T b, T c) { return n::mad_hi(a, b, c); }));
-  t.add("div." + type, entry<T, T, T>(kind, [](T a, T b) { return n::div(a, b); }));
-  t.add("rem." + type, entry<T, T, T>(kind, [](T a, T b) { return n::rem(a, b); }));
-  t.add("min." + type, entry<T, T, T>(kind, [](T a, T b) { return n::min(a, b); }));
-  t.add("max." + type, entry<T, T, T>(kind, [](T a, T b) { return n::max(a, b); }));
-  t.add("sad." + type, entry<T, T, T, T>(kind, [](T a, T b, T c) { return n::sad(a, b, c); }));
-  t.add("shr." + type, entry<T, T, uint32_t>(kind, [](T a, uint32_t b) { return n::shr(a, b); }));
+  t.add("add." + type, entry<T, T, T>([](T a, T b) { return n::add(a, b); }));
+  t.add("sub." + type, entry<T, T, T>([](T a, T b) { return n::sub(a, b); }));
+  t.add("mul.lo." + type, entry<T, T, T>([](T a, T b) { return n::mul_lo(a, b); }));
+  t.add("mul.hi." + type, entry<T, T, T>([](T a, T b) { return n::mul_hi(a, b); }));
+  t.add("mad.lo." + type, entry<T, T, T, T>([](T a, T b, T c) { return n::mad_lo(a, b, c); }));
+  t.add("mad.hi." + type, entry<T, T, T, T>([](T a, T b, T c) { return n::mad_hi(a, b, c); }));
+  t.add("div." + type, entry<T, T, T>([](T a, T b) { return n::div(a, b); }));
+  t.add("rem." + type, entry<T, T, T>([](T a, T b) { return n::rem(a, b); }));
+  t.add("min." + type, entry<T, T, T>([](T a, T b) { return n::min(a, b); }));
+  t.add("max." + type, entry<T, T, T>([](T a, T b) { return n::max(a, b); }));
+  t.add("sad." + type, entry<T, T, T, T>([](T a, T b, T c) { return n::sad(a, b, c); }));
+  t.add("shr." + type, entry<T, T, uint32_t>([](T a, uint32_t b) { return n::shr(a, b); }));
   if constexpr (std::is_signed_v<T>) {
-    t.add("neg." + type, entry<T, T>(kind, [](T a) { return n::neg(a); }));
-    t.add("abs." + type, entry<T, T>(kind, [](T a) { return n::abs(a); }));
+    t.add("neg." + type, entry<T, T>([](T a) { return n::neg(a); }));
+    t.add("abs." + type, entry<T, T>([](T a) { return n::abs(a); }));
   }
   if constexpr (sizeof(T) < 8) {
     using W = n::Wide<T>;
-    t.add("mul.wide." + type, entry<W, T, T>(kind, [](T a, T b) { return n::mul_wide(a, b); }));
+    t.add("mul.wide." + type, entry<W, T, T>([](T a, T b) { return n::mul_wide(a, b); }));
     t.add("mad.wide." + type,
-          entry<W, T, T, W>(kind, [](T a, T b, W c) { return n::mad_wide(a, b, c); }));
+          entry<W, T, T, W>([](T a, T b, W c) { return n::mad_wide(a, b, c); }));
   }
   if constexpr (sizeof(T) == 4) {
-    t.add("mul24.lo." + type, entry<T, T, T>(kind, [](T a, T b) { return n::mul24_lo(a, b); }));
-    t.add("mul24.hi." + type, entry<T, T, T>(kind, [](T a, T b) { return n::mul24_hi(a, b); }));
+    t.add("mul24.lo." + type, entry<T, T, T>([](T a, T b) { return n::mul24_lo(a, b); }));
+    t.add("mul24.hi." + type, entry<T, T, T>([](T a, T b) { return n::mul24_hi(a, b); }));
   }
   if constexpr (sizeof(T) >= 4) {
     t.add("bfe." + type, entry<T, T, uint32_t, uint32_t>(
-                             kind, [](T a, uint32_t p, uint32_t w) { return n::bfe(a, p, w); }));
-    t.add("bfind." + type, entry<uint32_t, T>(kind, [](T a) { return n::bfind(a); }));
-    t.add("bfind.shiftamt." + type,
-          entry<uint32_t, T>(kind, [](T a) { return n::bfind_shiftamt(a); }));
+                             [](T a, uint32_t p, uint32_t w) { return n::bfe(a, p, w); }));
+    t.add("bfind." + type, entry<uint32_t, T>([](T a) { return n::bfind(a); }));
+    t.add("bfind.shiftamt." + type, entry<uint32_t, T>([](T a) { return n::bfind_shiftamt(a); }));
   }
 }
 
 template <class U>
 void logic(InstructionTable& t, const std::string& type) {
-  t.add("and." + type, entry<U, U, U>(kind, [](U a, U b) { return a & b; }));
-  t.add("or." + type, entry<U, U, U>(kind, [](U a, U b) { return a | b; }));
-  t.add("xor." + type, entry<U, U, U>(kind, [](U a, U b) { return a ^ b; }));
-  t.add("not." + type, entry<U, U>(kind, [](U a) { return ~a; }));
-  t.add("cnot." + type, entry<U, U>(kind, [](U a) { return a == 0 ? U{1} : U{0}; }));
-  t.add("shl." + type, entry<U, U, uint32_t>(kind, [](U a, uint32_t b) { return n::shl(a, b); }));
-  t.add("shr." + type, entry<U, U, uint32_t>(kind, [](U a, uint32_t b) { return n::shr(a, b); }));
-  t.add("mov." + type, entry<U, U>(kind, [](U a) { return a; }));
+  t.add("and." + type, entry<U, U, U>([](U a, U b) { return a & b; }));
+  t.add("or." + type, entry<U, U, U>([](U a, U b) { return a | b; }));
+  t.add("xor." + type, entry<U, U, U>([](U a, U b) { return a ^ b; }));
+  t.add("not." + type, entry<U, U>([](U a) { return ~a; }));
+  t.add("cnot." + type, entry<U, U>([](U a) { return a == 0 ? U{1} : U{0}; }));
+  t.add("shl." + type, entry<U, U, uint32_t>([](U a, uint32_t b) { return n::shl(a, b); }));
+  t.add("shr." + type, entry<U, U, uint32_t>([](U a, uint32_t b) { return n::shr(a, b); }));
+  t.add("mov." + type, entry<U, U>([](U a) { return a; }));
   if constexpr (sizeof(U) >= 4) {
-    t.add("popc." + type, entry<uint32_t, U>(kind, [](U a) { return n::popc(a); }));
-    t.add("clz." + type, entry<uint32_t, U>(kind, [](U a) { return n::clz(a); }));
-    t.add("brev." + type, entry<U, U>(kind, [](U a) { return n::brev(a); }));
-    t.add("bfi." + type,
-          entry<U, U, U, uint32_t, uint32_t>(
-              kind, [](U a, U b, uint32_t p, uint32_t w) { return n::bfi(a, b, p, w); }));
+    t.add("popc." + type, entry<uint32_t, U>([](U a) { return n::popc(a); }));
+    t.add("clz." + type, entry<uint32_t, U>([](U a) { return n::clz(a); }));
+    t.add("brev." + type, entry<U, U>([](U a) { return n::brev(a); }));
+    t.add("bfi." + type, entry<U, U, U, uint32_t, uint32_t>(
+                             [](U a, U b, uint32_t p, uint32_t w) { return n::bfi(a, b, p, w); }));
   }
 }
 
 template <n::PrmtMode Mode>
 TableEntry prmt_entry() {
   return entry<uint32_t, uint32_t, uint32_t, uint32_t>(
-      kind, [](uint32_t a, uint32_t b, uint32_t c) { return n::prmt(Mode, a, b, c); });
+      [](uint32_t a, uint32_t b, uint32_t c) { return n::prmt(Mode, a, b, c); });
 }
 
 template <class A, class B>
 void dot_products(InstructionTable& t, const std::string& types) {
   using U = uint32_t;
-  t.add("dp4a." + types,
-        entry<U, U, U, U>(kind, [](U a, U b, U c) { return n::dp4a<A, B>(a, b, c); }));
+  t.add("dp4a." + types, entry<U, U, U, U>([](U a, U b, U c) { return n::dp4a<A, B>(a, b, c); }));
   using A2 = std::conditional_t<std::is_signed_v<A>, int16_t, uint16_t>;
   t.add("dp2a.lo." + types,
-        entry<U, U, U, U>(kind, [](U a, U b, U c) { return n::dp2a<A2, B>(a, b, c, false); }));
+        entry<U, U, U, U>([](U a, U b, U c) { return n::dp2a<A2, B>(a, b, c, false); }));
   t.add("dp2a.hi." + types,
-        entry<U, U, U, U>(kind, [](U a, U b, U c) { return n::dp2a<A2, B>(a, b, c, true); }));
+        entry<U, U, U, U>([](U a, U b, U c) { return n::dp2a<A2, B>(a, b, c, true); }));
 }
 
 }  // namespace
@@ -99,28 +93,25 @@ void add_integer_instructions(InstructionTable& t) {
   logic<uint16_t>(t, "b16");
   logic<uint32_t>(t, "b32");
   logic<uint64_t>(t, "b64");
-  t.add("add.sat.s32", entry<int32_t, int32_t, int32_t>(
-                           kind, [](int32_t a, int32_t b) { return n::add_sat(a, b); }));
-  t.add("sub.sat.s32", entry<int32_t, int32_t, int32_t>(
-                           kind, [](int32_t a, int32_t b) { return n::sub_sat(a, b); }));
+  t.add("add.sat.s32",
+        entry<int32_t, int32_t, int32_t>([](int32_t a, int32_t b) { return n::add_sat(a, b); }));
+  t.add("sub.sat.s32",
+        entry<int32_t, int32_t, int32_t>([](int32_t a, int32_t b) { return n::sub_sat(a, b); }));
   t.add("mad.hi.sat.s32",
         entry<int32_t, int32_t, int32_t, int32_t>(
-            kind, [](int32_t a, int32_t b, int32_t c) { return n::mad_hi_sat(a, b, c); }));
-  t.add("shf.l.wrap.b32",
-        entry<U, U, U, U>(kind, [](U a, U b, U c) { return n::shf_l_wrap(a, b, c); }));
+            [](int32_t a, int32_t b, int32_t c) { return n::mad_hi_sat(a, b, c); }));
+  t.add("shf.l.wrap.b32", entry<U, U, U, U>([](U a, U b, U c) { return n::shf_l_wrap(a, b, c); }));
   t.add("shf.l.clamp.b32",
-        entry<U, U, U, U>(kind, [](U a, U b, U c) { return n::shf_l_clamp(a, b, c); }));
-  t.add("shf.r.wrap.b32",
-        entry<U, U, U, U>(kind, [](U a, U b, U c) { return n::shf_r_wrap(a, b, c); }));
+        entry<U, U, U, U>([](U a, U b, U c) { return n::shf_l_clamp(a, b, c); }));
+  t.add("shf.r.wrap.b32", entry<U, U, U, U>([](U a, U b, U c) { return n::shf_r_wrap(a, b, c); }));
   t.add("shf.r.clamp.b32",
-        entry<U, U, U, U>(kind, [](U a, U b, U c) { return n::shf_r_clamp(a, b, c); }));
+        entry<U, U, U, U>([](U a, U b, U c) { return n::shf_r_clamp(a, b, c); }));
   t.add("lop3.b32",
-        entry<U, U, U, U, U>(kind, [](U a, U b, U c, U table) { return n::lop3(a, b, c, table); }));
-  t.add("fns.b32",
-        entry<U, U, U, int32_t>(kind, [](U a, U b, int32_t c) { return n::fns(a, b, c); }));
-  t.add("bmsk.clamp.b32", entry<U, U, U>(kind, [](U a, U b) { return n::bmsk_clamp(a, b); }));
-  t.add("bmsk.wrap.b32", entry<U, U, U>(kind, [](U a, U b) { return n::bmsk_wrap(a, b); }));
-  t.add("prmt.b32", entry<U, U, U, U>(kind, [](U a, U b, U c) { return n::prmt(a, b, c); }));
+        entry<U, U, U, U, U>([](U a, U b, U c, U table) { return n::lop3(a, b, c, table); }));
+  t.add("fns.b32", entry<U, U, U, int32_t>([](U a, U b, int32_t c) { return n::fns(a, b, c); }));
+  t.add("bmsk.clamp.b32", entry<U, U, U>([](U a, U b) { return n::bmsk_clamp(a, b); }));
+  t.add("bmsk.wrap.b32", entry<U, U, U>([](U a, U b) { return n::bmsk_wrap(a, b); }));
+  t.add("prmt.b32", entry<U, U, U, U>([](U a, U b, U c) { return n::prmt(a, b, c); }));
   t.add("prmt.b32.f4e", prmt_entry<n::PrmtMode::f4e>());
   t.add("prmt.b32.b4e", prmt_entry<n::PrmtMode::b4e>());
   t.add("prmt.b32.rc8", prmt_entry<n::PrmtMode::rc8>());

@@ -326,9 +326,12 @@ void Executor::add_to(Profile& profile) const {
   profile.blocks_run += blocks_run_;
   profile.warps_run += blocks_run_ * warp_count_;
   for (size_t b = 0; b < code_.blocks.size(); ++b) {
-    for (size_t c = 0; c < instruction_class_count; ++c) {
+    for (size_t c = 0; c < kIssueClassCount; ++c) {
       profile.warp_instructions[c] += block_warps_[b] * code_.blocks[b].classes[c];
       profile.lane_instructions[c] += block_lanes_[b] * code_.blocks[b].classes[c];
+    }
+    for (size_t k = 0; k < kComputeKindCount; ++k) {
+      profile.matrix_operations[k] += block_warps_[b] * code_.blocks[b].matrix_operations[k];
     }
   }
   for (size_t s = 0; s < code_.sites.size(); ++s) {

@@ -46,6 +46,7 @@ void Lowering::run() {
   for (const Instruction& in : function_.instructions) {
     start.push_back(static_cast<uint32_t>(out.size()));
     in_ = &in;
+    issue_class_ = issue_class_of(in.opcode);
     origin_ = static_cast<int32_t>(code_.origins.size());
     code_.origins.push_back({in.ptx_line, in.location, in.text});
     first_ = true;
@@ -69,7 +70,7 @@ void Lowering::run() {
 // is a branch over it.
 void Lowering::branch_around(const Instruction& in, std::vector<uint32_t>& skipped) {
   guard_negated_ = !guard_negated_;
-  Lowered& l = emit(nothing_handler(), InstructionClass::control);
+  Lowered& l = emit(nothing_handler());
   l.kind = Lowered::Kind::branch;
   l.counts = false;
   l.label = static_cast<int32_t>(function_.labels.size() + skipped.size());
@@ -284,7 +285,7 @@ Ref Lowering::predicate_source(const Operand& o) {
   if (o.kind != Operand::Kind::reg || register_bits[o.reg] != 1) unsupported("predicate expected");
   if (!o.negated) return reg(o.reg);
   const Ref inverted = reg(temporary(1));
-  Lowered& l = emit(predicate_handler("not"), InstructionClass::integer);
+  Lowered& l = emit(predicate_handler("not"));
   l.counts = false;
   define(l, l.d = inverted);
   use(l, l.a = reg(o.reg));
@@ -312,11 +313,14 @@ Lowering::Address Lowering::address(const Operand& o) {
 
 // ---- emission ----------------------------------------------------------------------------------
 
-Lowered& Lowering::emit(std::array<Handler, 2> run, InstructionClass category) {
+Lowered& Lowering::emit(std::array<Handler, 2> run) {
   if (run[0] == nullptr) unsupported();
   Lowered l;
   l.run = run;
-  l.category = category;
+  l.issue_class = issue_class_;
+  if (issue_class_ == IssueClass::matrix) {
+    l.matrix = matrix_work_of(in_->opcode).value_or(MatrixWork{ComputeKind::fp32, 0});
+  }
   l.origin = origin_;
   l.counts = first_;
   l.guard = guard_;
@@ -338,7 +342,7 @@ void Lowering::define(Lowered& l, const Ref& r) {
 }
 
 void Lowering::emit_entry(const TableEntry& entry, const std::vector<Ref>& operands) {
-  Lowered& l = emit({entry.run[0], entry.run[1]}, entry.category);
+  Lowered& l = emit({entry.run[0], entry.run[1]});
   l.d = operands[0];
   Ref* const sources[] = {&l.a, &l.b, &l.c, &l.e};
   for (size_t i = 1; i < operands.size(); ++i) {
@@ -411,10 +415,10 @@ void Lowering::instruction(const Instruction& in) {
         parts_[1] != "acquire" && parts_[1] != "release") {
       unsupported();  // proxies and mbarriers are not modelled
     }
-    return skip(InstructionClass::other);
+    return skip();
   }
   if (base == "trap" || base == "brkpt") {
-    emit(trap_handler(), InstructionClass::control);
+    emit(trap_handler());
     return;
   }
   if (last == "pred") return predicate_logic();
@@ -428,20 +432,20 @@ void Lowering::instruction(const Instruction& in) {
   table_instruction();
 }
 
-void Lowering::skip(InstructionClass category) { emit(nothing_handler(), category); }
+void Lowering::skip() { emit(nothing_handler()); }
 
 void Lowering::branch() {
   if (parts_.size() > 2 || (parts_.size() == 2 && parts_[1] != "uni")) unsupported();
   expect_operands(1);
   if (operand(0).kind != Operand::Kind::label) unsupported("branch target");
-  Lowered& l = emit(nothing_handler(), InstructionClass::control);
+  Lowered& l = emit(nothing_handler());
   l.kind = Lowered::Kind::branch;
   l.label = operand(0).label;
 }
 
 void Lowering::finish() {
   if (parts_.size() > 2 || (parts_.size() == 2 && parts_[1] != "uni")) unsupported();
-  Lowered& l = emit(nothing_handler(), InstructionClass::control);
+  Lowered& l = emit(nothing_handler());
   l.kind = Lowered::Kind::finish;
 }
 

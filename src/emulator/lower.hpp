@@ -26,7 +26,8 @@ struct Lowered {
   Kind kind = Kind::plain;
   std::array<Handler, 2> run{nullptr, nullptr};
   std::array<Mover, 2> mover{nullptr, nullptr};
-  InstructionClass category = InstructionClass::other;
+  IssueClass issue_class = IssueClass::other;
+  MatrixWork matrix{ComputeKind::fp32, 0};
   Ref d, a, b, c, e;
   std::vector<Ref> list;
   bool has_list = false;
@@ -85,7 +86,7 @@ class Lowering {
   Space symbol_space(const std::string& name) const;
 
   // Emission.
-  Lowered& emit(std::array<Handler, 2> run, InstructionClass category);
+  Lowered& emit(std::array<Handler, 2> run);
   void use(Lowered& l, const Ref& r);
   void define(Lowered& l, const Ref& r);
   void emit_entry(const TableEntry& entry, const std::vector<Ref>& operands);
@@ -114,7 +115,7 @@ class Lowering {
   void mma();
   void cp_async();
   void isspacep();
-  void skip(InstructionClass category);
+  void skip();
   int width_of(std::string_view type) const;
   static std::string bit_type(int bits) { return "b" + std::to_string(bits); }
   Ref widen_source(const Operand& o, std::string_view type, std::string& canonical_type);
@@ -127,7 +128,8 @@ class Lowering {
   int32_t guard_ = -1;
   bool guard_negated_ = false;
   int32_t origin_ = -1;
-  bool first_ = true;  // the next emitted op is the instruction's first
+  IssueClass issue_class_ = IssueClass::other;  // of the instruction at work
+  bool first_ = true;                           // the next emitted op is the instruction's first
   std::map<std::pair<uint64_t, int>, int32_t> bit_constants_;
   std::map<std::string, int32_t> named_constants_;
   std::map<std::string, uint32_t> places_;  // .shared and .local symbols

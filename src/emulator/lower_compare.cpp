@@ -12,7 +12,7 @@ void Lowering::predicate_logic() {
   expect_operands(single ? 2 : 3);
   const Ref a = predicate_source(operand(1));
   const Ref b = single ? a : predicate_source(operand(2));
-  Lowered& l = emit(predicate_handler(base), InstructionClass::integer);
+  Lowered& l = emit(predicate_handler(base));
   use(l, l.a = a);
   use(l, l.b = b);
   define(l, l.d = reg(predicate_target(operand(0))));
@@ -43,7 +43,7 @@ void Lowering::setp() {
   const Ref other = boolean.empty() ? Ref{} : predicate_source(operand(3));
   emit_entry(*entry, {compared, a, b});
   const auto combine = [&](std::string_view op, Ref to, Ref x, Ref y) {
-    Lowered& l = emit(predicate_handler(op), InstructionClass::integer);
+    Lowered& l = emit(predicate_handler(op));
     l.counts = false;
     use(l, l.a = x);
     use(l, l.b = y);
@@ -90,7 +90,7 @@ void Lowering::select() {
   const Ref a = value(operand(1));
   const Ref b = value(operand(2));
   const Ref p = predicate_source(operand(3));
-  Lowered& l = emit(select_handler(bits), InstructionClass::integer);
+  Lowered& l = emit(select_handler(bits));
   use(l, l.a = a);
   use(l, l.b = b);
   use(l, l.c = p);

@@ -93,8 +93,6 @@ void Lowering::load_store(bool store) {
 
   const uint32_t bytes = static_cast<uint32_t>(bits / 8 * op.count);
   MemoryForm form{Target::generic, store ? SiteRole::global_store : SiteRole::global_load, bytes};
-  InstructionClass category =
-      store ? InstructionClass::store_global : InstructionClass::load_global;
   std::vector<SiteRole> sites{form.role};
   switch (op.space) {
     case Space::none:
@@ -107,17 +105,14 @@ void Lowering::load_store(bool store) {
       if (store) unsupported("store to constant memory");
       form.where = Target::global;
       sites = {SiteRole::local};  // constant cache: not part of the global traffic
-      category = InstructionClass::other;
       break;
     case Space::shared:
       form.where = where.bits == 32 ? Target::shared32 : Target::shared64;
       sites = {store ? SiteRole::shared_store : SiteRole::shared_load};
-      category = store ? InstructionClass::store_shared : InstructionClass::load_shared;
       break;
     case Space::local:
       form.where = where.bits == 32 ? Target::local32 : Target::local64;
       sites = {SiteRole::local};
-      category = InstructionClass::local;
       break;
     case Space::param:
       break;
@@ -127,7 +122,7 @@ void Lowering::load_store(bool store) {
   }
   const auto mover = find_mover(op.type, held, op.count, store);
   if (mover[0] == nullptr) unsupported(fmt::format("into {}-bit registers", held));
-  Lowered& l = emit(memory_handlers(form), category);
+  Lowered& l = emit(memory_handlers(form));
   l.mover = mover;
   l.sites = std::move(sites);
   use(l, l.a = where.base);
@@ -186,9 +181,8 @@ void Lowering::load_param() {
                           .constant;
     }
     emit_table("mov." + bit_type(held), {target(*element, held), Ref{-1, known->second}});
-    out.back().category = InstructionClass::other;
   }
-  if (first_) skip(InstructionClass::other);
+  if (first_) skip();
 }
 
 void Lowering::atomic(bool reduction) {
@@ -231,7 +225,7 @@ void Lowering::atomic(bool reduction) {
     if (where.bits != 64) unsupported("32-bit global address");
     order_dependent = order_dependent || wanted || form.floating;
   }
-  Lowered& l = emit(memory_handlers(memory), InstructionClass::atomic);
+  Lowered& l = emit(memory_handlers(memory));
   l.mover = form.mover;
   l.sites = std::move(sites);
   use(l, l.a = where.base);
@@ -245,7 +239,7 @@ void Lowering::isspacep() {
   if (parts_.size() != 2) unsupported();
   expect_operands(2);
   const Ref address_value = source(operand(1), {64, false});
-  Lowered& l = emit(window_test_handler(parts_[1]), InstructionClass::integer);
+  Lowered& l = emit(window_test_handler(parts_[1]));
   use(l, l.a = address_value);
   define(l, l.d = reg(predicate_target(operand(0))));
 }
@@ -256,7 +250,7 @@ void Lowering::cp_async() {
   const std::string_view form = parts_[2];
   if (form == "commit_group" || form == "wait_group" || form == "wait_all") {
     if (parts_.size() != 3) unsupported();
-    return skip(InstructionClass::other);
+    return skip();
   }
   if (form != "ca" && form != "cg") unsupported();
   std::vector<std::string_view> rest;
@@ -291,8 +285,7 @@ void Lowering::cp_async() {
     source_bytes = source(operand(3), {32, false});
   }
   first_ = true;
-  Lowered& l =
-      emit(cp_async_handler(static_cast<int>(size.bits), sized), InstructionClass::load_global);
+  Lowered& l = emit(cp_async_handler(static_cast<int>(size.bits), sized));
   l.sites = {SiteRole::global_load, SiteRole::shared_store};
   use(l, l.a = from.base);
   use(l, l.b = to.base);

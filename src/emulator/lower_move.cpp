@@ -28,7 +28,7 @@ void Lowering::move() {
       emit_table(fmt::format("unpack.{}.b{}.b{}", i, part, bits),
                  {target(d.elements[i], part), whole});
     }
-    if (first_) skip(InstructionClass::integer);
+    if (first_) skip();
     return;
   }
   if (s.kind == Operand::Kind::vector) {  // pack
@@ -46,7 +46,7 @@ void Lowering::move() {
       (s.name == "%clock" || s.name == "%clock64" || s.name == "%globaltimer" ||
        s.name == "%clock_hi" || s.name == "%globaltimer_lo")) {
     if (s.name == "%clock_hi") unsupported("special register %clock_hi");
-    Lowered& l = emit(clock_handler(bits), InstructionClass::other);
+    Lowered& l = emit(clock_handler(bits));
     return define(l, l.d = target(d, bits));
   }
   const bool floating =

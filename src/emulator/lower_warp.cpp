@@ -17,7 +17,7 @@ void Lowering::barrier() {
   if (p.size() == 2 && p[0] == "warp" && p[1] == "sync") {
     expect_operands(1);
     const Ref members = source(operand(0), {32, false});
-    Lowered& l = emit(syncwarp_handler(), InstructionClass::barrier);
+    Lowered& l = emit(syncwarp_handler());
     use(l, l.e = members);
     return;
   }
@@ -43,7 +43,7 @@ void Lowering::barrier() {
   } else {
     unsupported();
   }
-  Lowered& l = emit(nothing_handler(), InstructionClass::barrier);
+  Lowered& l = emit(nothing_handler());
   l.counts = true;
   l.kind = kind;
   use(l, l.a = id);
@@ -67,7 +67,7 @@ void Lowering::shuffle() {
   const Ref b = source(operand(2), word);
   const Ref c = source(operand(3), word);
   const Ref members = source(operand(4), word);
-  Lowered& l = emit(shuffle_handler(parts_[2]), InstructionClass::shuffle_vote);
+  Lowered& l = emit(shuffle_handler(parts_[2]));
   use(l, l.a = a);
   use(l, l.b = b);
   use(l, l.c = c);
@@ -87,7 +87,7 @@ void Lowering::vote() {
   expect_operands(3);
   const Ref q = predicate_source(operand(1));
   const Ref members = source(operand(2), {32, false});
-  Lowered& l = emit(vote_handler(parts_[2]), InstructionClass::shuffle_vote);
+  Lowered& l = emit(vote_handler(parts_[2]));
   l.counts = true;
   use(l, l.a = q);
   use(l, l.e = members);
@@ -97,7 +97,7 @@ void Lowering::vote() {
 void Lowering::activemask() {
   if (in_->opcode != "activemask.b32") unsupported();
   expect_operands(1);
-  Lowered& l = emit(activemask_handler(), InstructionClass::shuffle_vote);
+  Lowered& l = emit(activemask_handler());
   define(l, l.d = target(operand(0), 32));
 }
 
@@ -112,7 +112,7 @@ void Lowering::match() {
   d.second = -1;
   const Ref a = source(operand(1), {static_cast<uint8_t>(bits), false});
   const Ref members = source(operand(2), {32, false});
-  Lowered& l = emit(match_handler(parts_[1], bits), InstructionClass::shuffle_vote);
+  Lowered& l = emit(match_handler(parts_[1], bits));
   use(l, l.a = a);
   use(l, l.e = members);
   define(l, l.d = target(d, 32));
@@ -128,8 +128,7 @@ void Lowering::redux() {
   expect_operands(3);
   const Ref a = source(operand(1), {32, false});
   const Ref members = source(operand(2), {32, false});
-  Lowered& l = emit(redux_handler(fmt::format("{}.{}", parts_[2], parts_[3])),
-                    InstructionClass::shuffle_vote);
+  Lowered& l = emit(redux_handler(fmt::format("{}.{}", parts_[2], parts_[3])));
   use(l, l.a = a);
   use(l, l.e = members);
   define(l, l.d = target(operand(0), 32));
@@ -152,8 +151,7 @@ void Lowering::ldmatrix() {
     unsupported("target form");
   }
   const Address where = address(operand(1));
-  Lowered& l =
-      emit(ldmatrix_handler(count, transposed, where.bits == 64), InstructionClass::load_shared);
+  Lowered& l = emit(ldmatrix_handler(count, transposed, where.bits == 64));
   l.sites = {SiteRole::shared_load};
   use(l, l.a = where.base);
   l.imm = where.offset;
@@ -186,7 +184,7 @@ void Lowering::mma() {
       groups[3].size() != 4) {
     unsupported("fragment sizes");
   }
-  Lowered& l = emit(handler, InstructionClass::matrix);
+  Lowered& l = emit(handler);
   l.has_list = true;
   for (size_t i = 0; i < 4; ++i) {
     for (const Ref& r : groups[i]) {

@@ -1,4 +1,8 @@
-// What a launch did, in counts: exact, and equal for any number of host threads.
+// What a launch did, in counts: exact, and equal for any number of host threads. The cost model
+// prices it, reports show it; no time anywhere.
+//
+// All counts cover the blocks that ran. Where only a sample of the grid ran, whoever reads scales
+// by blocks_total / blocks_run; distinct sectors do not scale so simply (see cost_model.hpp).
 #pragma once
 
 #include <array>
@@ -7,31 +11,11 @@
 #include <string>
 #include <vector>
 
+#include "emulator/issue_class.hpp"
+
 namespace mtmc::emulator {
 
-// The pipe or purpose that an instruction belongs to; the cost model prices these.
-enum class InstructionClass : uint8_t {
-  integer,
-  fp32,
-  fp64,
-  fp16,  // f16 and bf16, packed or not
-  conversion,
-  special,  // rcp, sqrt, rsqrt, ex2, lg2, sin, cos, tanh, division
-  load_global,
-  store_global,
-  load_shared,
-  store_shared,
-  local,  // loads and stores of local memory
-  atomic,
-  shuffle_vote,
-  barrier,
-  control,
-  matrix,
-  other,
-};
-inline constexpr size_t instruction_class_count = 17;
-
-const char* instruction_class_name(InstructionClass value);
+inline constexpr uint64_t kSectorBytes = 32;
 
 struct MemoryTraffic {
   uint64_t requests = 0;    // warp instructions that touched the space
@@ -53,12 +37,16 @@ struct Profile {
   uint64_t blocks_run = 0;
   uint64_t blocks_total = 0;
   uint64_t warps_run = 0;
-  std::array<uint64_t, instruction_class_count> warp_instructions{};
-  std::array<uint64_t, instruction_class_count> lane_instructions{};
+  std::array<uint64_t, kIssueClassCount> warp_instructions{};
+  std::array<uint64_t, kIssueClassCount> lane_instructions{};
+  // Operations of matrix instructions by unit: see MatrixWork.
+  std::array<uint64_t, kComputeKindCount> matrix_operations{};
   MemoryTraffic global_load, global_store, global_atomic;
   MemoryTraffic shared_load, shared_store, shared_atomic;
   std::vector<AllocationTraffic> allocations;
 
+  uint64_t& of(IssueClass c) { return warp_instructions[static_cast<size_t>(c)]; }
+  uint64_t of(IssueClass c) const { return warp_instructions[static_cast<size_t>(c)]; }
   uint64_t total_warp_instructions() const;
   uint64_t total_lane_instructions() const;
 };

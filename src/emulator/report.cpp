@@ -47,14 +47,6 @@ std::string Fault::text() const {
   return ptx.empty() ? out : out + ": " + ptx;
 }
 
-const char* instruction_class_name(InstructionClass value) {
-  static constexpr const char* names[instruction_class_count] = {
-      "integer",      "fp32",         "fp64",        "fp16",         "conversion", "special",
-      "load_global",  "store_global", "load_shared", "store_shared", "local",      "atomic",
-      "shuffle_vote", "barrier",      "control",     "matrix",       "other"};
-  return names[static_cast<size_t>(value)];
-}
-
 uint64_t Profile::total_warp_instructions() const {
   return std::accumulate(warp_instructions.begin(), warp_instructions.end(), uint64_t{0});
 }

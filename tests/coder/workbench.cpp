@@ -200,8 +200,7 @@ Run run(const Problem& problem, const kernel::Candidate& candidate,
     block.shared_bytes =
         program.static_shared_bytes + static_cast<std::uint64_t>(launch.shared_bytes);
     result.times.push_back(
-        must(emulator::modelled_time(*emulator::find_device("h200"),
-                                     emulator::counters_of(report.profile, block.threads), block),
+        must(emulator::modelled_time(*emulator::find_device("h200"), report.profile, block),
              "model"));
     result.profiles.push_back(report.profile);
   }

@@ -12,23 +12,22 @@ namespace {
 const DeviceEntry& h200() { return *find_device("h200"); }
 
 // A copy of 4-byte elements: one load and one store per warp and 128 bytes.
-KernelCounters copy_kernel(std::uint64_t blocks) {
-  KernelCounters c;
+Profile copy_kernel(std::uint64_t blocks) {
+  Profile c;
   c.blocks_run = c.blocks_total = blocks;
-  c.threads_per_block = 256;
   const std::uint64_t warps = blocks * 8;
   c.of(IssueClass::load_global) = warps;
   c.of(IssueClass::store_global) = warps;
   c.of(IssueClass::integer) = warps * 4;
-  c.global_load = {warps, warps * 4, warps * 4, warps * 4};
-  c.global_store = c.global_load;
-  c.touched_allocation_bytes = warps * 256;
+  c.global_load = c.global_store = {warps, warps * 32, warps * 4, 0};
+  c.allocations = {{"x", 4096, warps * 128, warps * 4, 0},
+                   {"y", 1 << 30, warps * 128, 0, warps * 4}};
   return c;
 }
 
 constexpr BlockResources kBlock{256, 32, 0};
 
-ModelledTime model(const KernelCounters& c, const BlockResources& b = kBlock,
+ModelledTime model(const Profile& c, const BlockResources& b = kBlock,
                    const DeviceEntry& device = h200()) {
   const auto time = modelled_time(device, c, b);
   REQUIRE(time.has_value());
@@ -40,7 +39,7 @@ ModelledTime model(const KernelCounters& c, const BlockResources& b = kBlock,
 }  // namespace
 
 TEST_CASE("a large copy runs at the bandwidth of DRAM", "[cost]") {
-  const KernelCounters c = copy_kernel(1 << 20);
+  const Profile c = copy_kernel(1 << 20);
   const ModelledTime time = model(c);
   const double bytes = 2.0 * 128 * 8 * (1 << 20);  // 2 GiB
   CHECK(time.dram_bytes == bytes);
@@ -51,9 +50,8 @@ TEST_CASE("a large copy runs at the bandwidth of DRAM", "[cost]") {
 }
 
 TEST_CASE("a chain of fused multiply-adds runs at the fp32 peak", "[cost]") {
-  KernelCounters c;
+  Profile c;
   c.blocks_run = c.blocks_total = 132 * 8 * 4;
-  c.threads_per_block = 256;
   c.of(IssueClass::fp32) = c.blocks_run * 8 * 10000;
   const ModelledTime time = model(c);
   const double operations = 2.0 * 32 * static_cast<double>(c.of(IssueClass::fp32));
@@ -68,7 +66,7 @@ TEST_CASE("a chain of fused multiply-adds runs at the fp32 peak", "[cost]") {
 
 TEST_CASE("every class of instruction costs no less than nothing and names its pipe", "[cost]") {
   for (std::size_t i = 0; i < kIssueClassCount; ++i) {
-    KernelCounters c = copy_kernel(132 * 8);
+    Profile c = copy_kernel(132 * 8);
     const double before = model(c).issue_ns;
     c.warp_instructions[i] += 1'000'000;
     const ModelledTime after = model(c);
@@ -79,56 +77,54 @@ TEST_CASE("every class of instruction costs no less than nothing and names its p
     if (!free) CHECK(after.issue_ns > before);
     CHECK(after.dram_ns == model(copy_kernel(132 * 8)).dram_ns);
   }
-  KernelCounters c = copy_kernel(132 * 8);
+  Profile c = copy_kernel(132 * 8);
   c.of(IssueClass::fp64) = 1'000'000;
   CHECK(std::string(model(c, kBlock, *find_device("l40s")).pipe) == "fp64");
   CHECK(model(c, kBlock, *find_device("l40s")).issue_ns > 20 * model(c).issue_ns);
-  KernelCounters tensor = copy_kernel(132 * 8);
+  Profile tensor = copy_kernel(132 * 8);
   tensor.matrix_operations[static_cast<std::size_t>(ComputeKind::f16_tensor)] = 1'000'000'000'000;
   CHECK(model(tensor).issue_ns == Approx(1e12 / 989.4e12 * 1e9));
   CHECK(std::string(model(tensor).pipe) == "tensor");
 }
 
 TEST_CASE("bank conflicts and uncoalesced access cost time", "[cost]") {
-  KernelCounters c = copy_kernel(132 * 8);
+  Profile c = copy_kernel(132 * 8);
   c.of(IssueClass::load_shared) = 132 * 8 * 8 * 100;
-  c.shared_load = {c.of(IssueClass::load_shared), c.of(IssueClass::load_shared)};
+  c.shared_load.requests = c.shared_load.wavefronts = c.of(IssueClass::load_shared);
   const double clean = model(c).shared_ns;
   c.shared_load.wavefronts *= 32;
   const ModelledTime conflicts = model(c);
   CHECK(conflicts.shared_ns > 20 * clean);
   CHECK(conflicts.limiter == CostLimiter::shared);
 
-  KernelCounters strided = copy_kernel(132 * 8);
+  Profile strided = copy_kernel(132 * 8);
   strided.global_load.sectors *= 8;
-  strided.global_load.block_sectors *= 8;
-  strided.global_load.unique_sectors *= 8;
-  strided.touched_allocation_bytes *= 8;
+  strided.allocations[0].loaded_sectors *= 8;
+  strided.allocations[0].bytes *= 8;
   CHECK(model(strided).dram_ns > 4 * model(copy_kernel(132 * 8)).dram_ns);
   CHECK(model(strided).shared_ns > 2 * model(copy_kernel(132 * 8)).shared_ns);
 }
 
 TEST_CASE("re-use is free inside L2 and paid for beyond", "[cost]") {
-  KernelCounters c = copy_kernel(1 << 14);  // 16 MiB each way: inside 50 MiB
+  Profile c = copy_kernel(1 << 14);  // 16 MiB each way: inside 50 MiB
   c.global_load.sectors *= 10;
-  c.global_load.block_sectors *= 10;
   CHECK(model(c).dram_bytes == 2.0 * 128 * 8 * (1 << 14));
-  KernelCounters big = copy_kernel(1 << 18);  // 256 MiB each way
+  Profile big = copy_kernel(1 << 18);  // 256 MiB each way
   const double once = model(big).dram_bytes;
-  big.global_load.block_sectors *= 10;
+  big.global_load.sectors *= 10;
   const double footprint = 2.0 * 128 * 8 * (1 << 18);
   const double again = 9.0 * 128 * 8 * (1 << 18);
   CHECK(model(big).dram_bytes == Approx(once + again * (1 - 50.0 * (1 << 20) / footprint)));
 }
 
 TEST_CASE("the grid's shape matters", "[cost]") {
-  KernelCounters c = copy_kernel(132);
+  Profile c = copy_kernel(132);
   c.of(IssueClass::fp32) = 132 * 8 * 1000;
   const double full = model(c).issue_ns;
-  KernelCounters tail = copy_kernel(133);  // one block more: one SM runs two
+  Profile tail = copy_kernel(133);  // one block more: one SM runs two
   tail.of(IssueClass::fp32) = 133 * 8 * 1000;
   CHECK(model(tail).issue_ns == Approx(2 * full).epsilon(0.01));
-  KernelCounters one = copy_kernel(1);
+  Profile one = copy_kernel(1);
   one.of(IssueClass::fp32) = 8 * 1000;
   CHECK(model(one).issue_ns == Approx(full).epsilon(0.01));
   // One SM draws 64 bytes per clock, not 4.8 TB/s.
@@ -138,15 +134,15 @@ TEST_CASE("the grid's shape matters", "[cost]") {
 
 TEST_CASE("a sample of blocks scales to the grid", "[cost]") {
   const ModelledTime whole = model(copy_kernel(132 * 64));
-  KernelCounters sample = copy_kernel(132);
+  Profile sample = copy_kernel(132);
   sample.blocks_total = 132 * 64;
-  sample.touched_allocation_bytes *= 64;
+  for (auto& a : sample.allocations) a.bytes *= 64;
   const ModelledTime scaled = model(sample);
   CHECK(scaled.total_ns == Approx(whole.total_ns));
   CHECK(scaled.issue_ns == Approx(whole.issue_ns));
   CHECK(scaled.dram_bytes == Approx(whole.dram_bytes));
   // A shared operand is not multiplied beyond its allocation.
-  sample.touched_allocation_bytes = 132 * 8 * 256;
+  for (auto& a : sample.allocations) a.bytes /= 64;
   CHECK(model(sample).dram_bytes <= 2.0 * 132 * 8 * 256);
 }
 
@@ -170,7 +166,7 @@ TEST_CASE("the bound is launch plus the higher roof", "[cost]") {
 }
 
 TEST_CASE("impossible launches are errors that say why", "[cost]") {
-  KernelCounters c = copy_kernel(8);
+  Profile c = copy_kernel(8);
   const auto too_big = modelled_time(h200(), c, {1024, 128, 0});
   REQUIRE_FALSE(too_big.has_value());
   CHECK(too_big.error().message.find("limit: registers") != std::string::npos);
@@ -178,31 +174,4 @@ TEST_CASE("impossible launches are errors that say why", "[cost]") {
   CHECK_FALSE(modelled_time(h200(), c, kBlock).has_value());
   c.blocks_run = 9;
   CHECK_FALSE(modelled_time(h200(), c, kBlock).has_value());
-}
-
-TEST_CASE("a profile becomes counters", "[cost]") {
-  Profile profile;
-  profile.blocks_run = 2;
-  profile.blocks_total = 4;
-  profile.warp_instructions[static_cast<std::size_t>(InstructionClass::fp32)] = 7;
-  profile.warp_instructions[static_cast<std::size_t>(InstructionClass::control)] = 3;
-  profile.global_load.requests = 5;
-  profile.global_load.sectors = 20;
-  profile.global_atomic.requests = 1;
-  profile.global_atomic.sectors = 2;
-  profile.shared_load.wavefronts = 9;
-  profile.allocations = {
-      {"x", 4096, 1000, 12, 0}, {"unused", 8192, 5000, 0, 0}, {"y", 0, 600, 0, 4}};
-  const KernelCounters c = counters_of(profile, 64);
-  CHECK(c.blocks_total == 4);
-  CHECK(c.threads_per_block == 64);
-  CHECK(c.of(IssueClass::fp32) == 7);
-  CHECK(c.of(IssueClass::control) == 3);
-  CHECK(c.global_load.requests == 6);
-  CHECK(c.global_load.sectors == 22);
-  CHECK(c.global_store.sectors == 2);
-  CHECK(c.global_load.unique_sectors == 12);
-  CHECK(c.global_store.unique_sectors == 4);
-  CHECK(c.shared_load.wavefronts == 9);
-  CHECK(c.touched_allocation_bytes == 1600);
 }

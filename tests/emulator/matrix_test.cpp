@@ -35,7 +35,7 @@ TEST_CASE("an f16 tile through cp.async, ldmatrix and mma, with rows filled by z
         CHECK(c[i * 8 + j] == s);
       }
     }
-    CHECK(report.profile.warp_instructions[static_cast<size_t>(InstructionClass::matrix)] == 1);
+    CHECK(report.profile.of(IssueClass::matrix) == 1);
   }
 }
 

@@ -230,7 +230,7 @@ class EmulatedDevice : public Device {
       if (settings_.on_launch) settings_.on_launch(whole);
       return {};
     }
-    auto time = emulator::modelled_time(entry_, emulator::counters_of(whole.report.profile, block.threads), block);
+    auto time = emulator::modelled_time(entry_, whole.report.profile, block);
     if (!time) return tl::unexpected<Error>(time.error());
     whole.modelled = *time;
     record(whole, report);
@@ -244,9 +244,9 @@ class EmulatedDevice : public Device {
     LaunchRecord record{launch.kernel, static_cast<std::int64_t>(profile.blocks_run), static_cast<std::int64_t>(profile.blocks_total), {}, {}, {}};
     record.modelled = ModelledTime{time->launch_ns, time->issue_ns, time->shared_ns, time->dram_ns, time->total_ns};
     auto& c = record.counters;
-    for (std::size_t i = 0; i < emulator::instruction_class_count; ++i)
+    for (std::size_t i = 0; i < emulator::kIssueClassCount; ++i)
       if (profile.warp_instructions[i])
-        c[std::string("warp_") + emulator::instruction_class_name(static_cast<emulator::InstructionClass>(i))] =
+        c[std::string("warp_") + emulator::issue_class_name(static_cast<emulator::IssueClass>(i))] =
             static_cast<double>(profile.warp_instructions[i]);
     c["warp_instructions"] = static_cast<double>(profile.total_warp_instructions());
     c["lane_instructions"] = static_cast<double>(profile.total_lane_instructions());

@@ -144,8 +144,7 @@ abi::Result Gpu::launch(const abi::LaunchConfig& config, FakeFunction& function,
   const emulator::BlockResources block{threads, static_cast<std::uint32_t>(function.registers),
                                        config.shared_bytes + function.program.static_shared_bytes};
   double duration_ns = 1000;
-  if (auto time =
-          emulator::modelled_time(entry(), emulator::counters_of(ran->profile, threads), block))
+  if (auto time = emulator::modelled_time(entry(), ran->profile, block))
     duration_ns = time->total_ns;
   if (auto script = scenario.durations_ns.find(function.name);
       script != scenario.durations_ns.end())
