@@ -1,22 +1,18 @@
 // Internal: from lane addresses to checked host offsets, for every state space. Bounds, alignment
-// and access rights are checked on each request; sectors and bank wavefronts are counted through
-// the site's memoised plan: when the 32 relative addresses equal the last request's (they nearly
-// always do), the counts are reused, so counting costs a vector compare.
-//
-// Assumed, not measured on hardware: 64 and 128-bit shared accesses go by half and quarter warps.
+// and access rights are checked on each request. The site's plan is brought up to date: when the 32
+// relative addresses equal the last request's (they nearly always do), that costs a vector compare.
+// Then whoever listens is told, and the data move.
 #pragma once
 
 #include "emulator/alu.hpp"
+#include "emulator/listener.hpp"
 
 namespace mtmc::emulator {
 
 inline constexpr uint32_t inactive_mark = 0x80000000u;
 
-// Recomputes kind, sectors and wavefronts of a site from its relative addresses.
-void recount(Site& site, uint32_t mask, uint32_t bytes, bool shared);
-// Records which sectors, and for stores which bytes, a global request touched.
-void mark_touched(Site& site, const uint64_t* offset, uint32_t mask);
-void mark_written(Site& site, const uint64_t* offset, uint32_t mask, uint32_t bytes);
+// Recomputes the kind of a plan from its relative addresses and starts a new generation.
+void replan(AccessPlan& plan, uint32_t bytes);
 
 // Runs body with only the lanes of subset active.
 template <class Body>
@@ -29,21 +25,16 @@ inline void with_lanes(Warp& warp, uint32_t subset, Body body) {
   expand_mask(saved, warp.lane_mask);
 }
 
-template <bool Masked>
-inline void plan(Site& site, Warp& warp, const uint32_t* relative, uint32_t low, uint32_t bytes,
-                 bool shared) {
-  uint32_t difference = low ^ site.low;
-  MTMC_LANES difference |= relative[l] ^ site.relative[l];
-  if (__builtin_expect(difference != 0 || site.mask != warp.mask, 0)) {
-    std::memcpy(site.relative, relative, sizeof(site.relative));
-    site.low = low;
-    site.mask = warp.mask;
-    recount(site, warp.mask, bytes, shared);
+inline void update_plan(AccessPlan& plan, uint32_t mask, const uint32_t* relative, uint32_t low,
+                        uint32_t bytes) {
+  uint32_t difference = (low ^ plan.low) | (mask ^ plan.mask);
+  MTMC_LANES difference |= relative[l] ^ plan.relative[l];
+  if (__builtin_expect(difference != 0, 0)) {
+    std::memcpy(plan.relative, relative, sizeof(plan.relative));
+    plan.low = low;
+    plan.mask = mask;
+    replan(plan, bytes);
   }
-  site.requests += 1;
-  site.lane_count += Masked ? static_cast<uint32_t>(__builtin_popcount(warp.mask)) : lanes;
-  site.sector_count += site.sectors;
-  site.wavefront_count += site.wavefronts;
 }
 
 template <uint32_t Bytes, bool Masked>
@@ -91,13 +82,13 @@ void global_access(const Op& op, Warp& warp, const uint64_t* address, SiteRole r
     const uint32_t r = static_cast<uint32_t>(address[l] - first);
     relative[l] = !Masked || m[l] ? r : inactive_mark;
   }
-  plan<Masked>(site, warp, relative, static_cast<uint32_t>(first) & 31, Bytes, false);
-  if (site.touched != nullptr) mark_touched(site, offset, warp.mask);
-  if (site.written != nullptr && role != SiteRole::global_load) {
-    mark_written(site, offset, warp.mask, Bytes);
+  update_plan(site.plan, warp.mask, relative, static_cast<uint32_t>(first) & 31, Bytes);
+  const int kind = site.wide ? gather : site.plan.kind;
+  if (site.watch != nullptr) {
+    site.watch(warp.watchers, {op, warp, site.plan, op.site, Bytes, warp.mask, kind, site.wide,
+                               offset, site.allocation, nullptr});
   }
-  reinterpret_cast<Mover>(op.extra[Masked])(op, warp, site.host, offset,
-                                            site.wide ? gather : site.kind);
+  reinterpret_cast<Mover>(op.extra[Masked])(op, warp, site.host, offset, kind);
 }
 
 template <uint32_t Bytes, bool Masked>
@@ -122,8 +113,12 @@ void shared_access(const Op& op, Warp& warp, const uint32_t* address) {
     relative[l] = !Masked || m[l] ? address[l] - first : inactive_mark;
   }
   Site& site = warp.sites[op.site];
-  plan<Masked>(site, warp, relative, first & 3, Bytes, true);
-  reinterpret_cast<Mover>(op.extra[Masked])(op, warp, warp.shared, offset, site.kind);
+  update_plan(site.plan, warp.mask, relative, first & 3, Bytes);
+  if (site.watch != nullptr) {
+    site.watch(warp.watchers, {op, warp, site.plan, op.site, Bytes, warp.mask, site.plan.kind,
+                               false, offset, nullptr, warp.place});
+  }
+  reinterpret_cast<Mover>(op.extra[Masked])(op, warp, warp.shared, offset, site.plan.kind);
 }
 
 // Local memory: each lane has its own copy, one after the other.

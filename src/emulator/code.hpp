@@ -124,8 +124,9 @@ enum class SiteRole : uint8_t {
   shared_load,
   shared_store,
   shared_atomic,
-  local
+  local  // local memory, and constants: nobody watches these
 };
+inline constexpr size_t site_role_count = 7;
 
 struct Code {
   std::vector<Op> ops;
@@ -145,24 +146,32 @@ struct Code {
   bool order_dependent = false;  // blocks must run in order on one thread
 };
 
-// The memoised plan of one load or store: what its last request looked like.
+enum AccessKind : int { gather = 0, contiguous = 1, uniform = 2 };
+
+// What the last request of one load or store looked like. Addresses nearly always keep their
+// distances from each other, so whatever follows from them is computed once per generation.
+struct AccessPlan {
+  alignas(64) uint32_t relative[lanes];  // byte distance from the first active lane; see
+                                         // inactive_mark
+  uint32_t low = 0;   // first address modulo the sector (global) or bank word (shared)
+  uint32_t mask = 0;  // active lanes; 0: no plan yet
+  int kind = gather;
+  uint32_t generation = 0;  // changes whenever one of the above does
+};
+
+struct AccessEvent;  // emulator/listener.hpp
+using Watch = void (*)(void* watchers, const AccessEvent& event);
+
+// A load or store as one host thread knows it.
 struct alignas(64) Site {
-  uint32_t relative[lanes];  // byte distance from the first active lane; marks inactive lanes
-  uint32_t low = 0;          // first address modulo the sector (global) or bank word (shared)
-  uint32_t mask = 0;         // 0: no plan yet
-  int kind = 0;              // gather, contiguous, uniform
-  uint32_t sectors = 0, wavefronts = 0;
-  std::array<int32_t, 64> sector{};  // distinct sectors relative to the first lane's
-  bool sector_run = false;           // the sectors are consecutive
-  uint64_t requests = 0, lane_count = 0, sector_count = 0, wavefront_count = 0;
+  AccessPlan plan;
+  Watch watch = nullptr;  // told of every access; nullptr: nobody listens
   // the allocation that it touched last
   uint64_t low_address = 1, bytes = 0;
   char* host = nullptr;
-  uint64_t* touched = nullptr;
-  uint64_t* written = nullptr;
+  const Allocation* allocation = nullptr;
   bool wide = false;  // the allocation is too large for 32-bit relative addresses
 };
-enum AccessKind : int { gather = 0, contiguous = 1, uniform = 2 };
 
 // Thrown inside the emulator only; run() turns it into a Fault.
 struct FaultError {
@@ -181,6 +190,16 @@ struct Group {
 };
 
 class Executor;
+class Listener;    // emulator/listener.hpp
+struct Listeners;  // likewise
+
+// A block at work: where it is in the grid and among the live blocks of its host thread.
+struct BlockPlace {
+  uint32_t slot = 0;      // unique among the live blocks, small
+  uint64_t position = 0;  // in the list of blocks to run
+  uint64_t linear = 0;
+  std::array<uint32_t, 3> index{};
+};
 
 struct alignas(64) Warp {
   int32_t lane_mask[lanes];  // -1 for the lanes of mask
@@ -194,6 +213,10 @@ struct alignas(64) Warp {
   uint32_t local_bytes = 0;
   Site* sites = nullptr;
   Executor* executor = nullptr;
+  const BlockPlace* place = nullptr;
+  void* watchers = nullptr;           // what Site::watch is called with
+  Listeners* listeners = nullptr;     // of rarer events; nullptr: nobody listens
+  Listener* sync_listener = nullptr;  // of .sync instructions; nullptr: nobody listens
   const std::vector<int32_t>* lists = nullptr;
   const Op* guarded = nullptr;
   bool waiting = false;  // set by a handler that needs lanes that are not here

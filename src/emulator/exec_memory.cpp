@@ -4,8 +4,6 @@
 // consistent.
 #include <immintrin.h>
 
-#include <algorithm>
-
 #include "emulator/access.hpp"
 
 namespace mtmc::emulator {
@@ -235,101 +233,18 @@ std::array<Handler, 2> memory_handlers(const MemoryForm& form) {
   return {nullptr, nullptr};
 }
 
-void recount(Site& site, uint32_t mask, uint32_t bytes, bool shared) {
-  const uint32_t* relative = site.relative;
+void replan(AccessPlan& plan, uint32_t bytes) {
   uint32_t not_contiguous = 0;
   uint32_t not_uniform = 0;
   for (int l = 0; l < lanes; ++l) {
-    not_contiguous |= relative[l] ^ (static_cast<uint32_t>(l) * bytes);
-    not_uniform |= relative[l];
+    not_contiguous |= plan.relative[l] ^ (static_cast<uint32_t>(l) * bytes);
+    not_uniform |= plan.relative[l];
   }
-  site.kind = gather;
-  if (mask == all_lanes) {
-    site.kind = not_contiguous == 0 ? contiguous : not_uniform == 0 ? uniform : gather;
+  plan.kind = gather;
+  if (plan.mask == all_lanes) {
+    plan.kind = not_contiguous == 0 ? contiguous : not_uniform == 0 ? uniform : gather;
   }
-  site.sectors = 0;
-  site.wavefronts = 0;
-  if (!shared) {
-    uint32_t count = 0;
-    for (int l = 0; l < lanes; ++l) {
-      if ((mask >> l & 1) == 0) continue;
-      const int32_t s = static_cast<int32_t>(relative[l] + site.low) >> 5;
-      bool known = false;
-      for (uint32_t i = count; i-- > 0 && !known;) known = site.sector[i] == s;
-      if (!known) site.sector[count++] = s;
-    }
-    std::sort(site.sector.begin(), site.sector.begin() + count);
-    site.sectors = count;
-    site.sector_run =
-        count > 0 && site.sector[count - 1] - site.sector[0] == static_cast<int32_t>(count) - 1;
-    return;
-  }
-  // Each pass serves as many lanes as fill 128 bytes; its cost is the fullest bank's distinct
-  // words.
-  const int phases = bytes <= 4 ? 1 : static_cast<int>(bytes / 4);
-  const int lanes_per_phase = lanes / phases;
-  for (int phase = 0; phase < phases; ++phase) {
-    int32_t word[32][32];
-    int count[32] = {};
-    int most = 0;
-    for (int l = phase * lanes_per_phase; l < (phase + 1) * lanes_per_phase; ++l) {
-      if ((mask >> l & 1) == 0) continue;
-      for (uint32_t b = 0; b < (bytes + 3) / 4; ++b) {
-        const int32_t w =
-            (static_cast<int32_t>(relative[l] + site.low) >> 2) + static_cast<int32_t>(b);
-        const int bank = w & 31;
-        bool known = false;
-        for (int i = 0; i < count[bank] && !known; ++i) known = word[bank][i] == w;
-        if (!known) word[bank][count[bank]++] = w;
-        most = std::max(most, count[bank]);
-      }
-    }
-    site.wavefronts += static_cast<uint32_t>(most);
-  }
-}
-
-namespace {
-
-inline void set_bits(uint64_t* bitmap, uint64_t first, uint64_t count) {
-  while (count > 0) {
-    const uint64_t bit = first & 63;
-    const uint64_t here = std::min<uint64_t>(64 - bit, count);
-    const uint64_t ones = here == 64 ? ~0ull : ((1ull << here) - 1);
-    bitmap[first >> 6] |= ones << bit;
-    first += here;
-    count -= here;
-  }
-}
-
-}  // namespace
-
-void mark_touched(Site& site, const uint64_t* offset, uint32_t mask) {
-  if (site.wide) {
-    for (uint32_t m = mask; m != 0; m &= m - 1) {
-      const uint64_t s = offset[__builtin_ctz(m)] >> 5;
-      site.touched[s >> 6] |= 1ull << (s & 63);
-    }
-    return;
-  }
-  const auto base = static_cast<int64_t>(offset[__builtin_ctz(mask)] >> 5);
-  if (site.sector_run) {
-    set_bits(site.touched, static_cast<uint64_t>(base + site.sector[0]), site.sectors);
-    return;
-  }
-  for (uint32_t i = 0; i < site.sectors; ++i) {
-    const auto s = static_cast<uint64_t>(base + site.sector[i]);
-    site.touched[s >> 6] |= 1ull << (s & 63);
-  }
-}
-
-void mark_written(Site& site, const uint64_t* offset, uint32_t mask, uint32_t bytes) {
-  if (site.kind == contiguous && !site.wide)
-    return set_bits(site.written, offset[0], uint64_t{bytes} * lanes);
-  const uint64_t ones = bytes == 64 ? ~0ull : (1ull << bytes) - 1;
-  for (uint32_t m = mask; m != 0; m &= m - 1) {
-    const uint64_t o = offset[__builtin_ctz(m)];
-    site.written[o >> 6] |= ones << (o & 63);  // aligned: never crosses a word
-  }
+  plan.generation += 1;
 }
 
 }  // namespace mtmc::emulator

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "emulator/alu.hpp"
+#include "emulator/listener.hpp"
 #include "emulator/lower.hpp"
 
 namespace mtmc::emulator {
@@ -27,6 +28,9 @@ inline bool lanes_present(const Op& op, Warp& warp) {
       warp.wait_members = members;
       return false;
     }
+    notify_synced(warp, members & warp.mask);
+  } else {
+    notify_synced(warp, all_lanes);
   }
   return true;
 }

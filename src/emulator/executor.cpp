@@ -33,17 +33,26 @@ constexpr int poison = 0xff;
 void AlignedFree::operator()(char* p) const { std::free(p); }
 
 Executor::Executor(LaunchContext& context, uint64_t first, uint64_t stride)
-    : context_(context), code_(*context.program->code), first_(first), stride_(stride) {
-  const LaunchParams& launch = *context.launch;
-  threads_per_block_ = launch.block[0] * launch.block[1] * launch.block[2];
-  warp_count_ = (threads_per_block_ + lanes - 1) / lanes;
-  shared_bytes_ = code_.shared_bytes + static_cast<uint32_t>(launch.dynamic_shared_bytes);
+    : context_(context),
+      code_(*context.program->code),
+      first_(first),
+      stride_(stride),
+      threads_per_block_(context.launch->block[0] * context.launch->block[1] *
+                         context.launch->block[2]),
+      warp_count_((threads_per_block_ + lanes - 1) / lanes),
+      shared_bytes_(code_.shared_bytes +
+                    static_cast<uint32_t>(context.launch->dynamic_shared_bytes)),
+      listeners_({*context.program, code_, *context.launch, *context.options, *context.memory,
+                  warp_count_, shared_bytes_, findings_}) {
   const size_t local_bytes = (code_.local_bytes + 7) / 8 * 8;
   registers_ = aligned_buffer(size_t{code_.register_bytes} * warp_count_);
   shared_ = aligned_buffer(shared_bytes_);
   local_ = aligned_buffer(local_bytes * lanes * warp_count_);
   predicates_.assign(size_t{code_.predicates} * warp_count_, 0);
   sites_ = std::make_unique<Site[]>(code_.sites.size() + 1);
+  for (size_t s = 0; s < code_.sites.size(); ++s) {
+    sites_[s].watch = listeners_.watch(code_.sites[s]);
+  }
   block_warps_.assign(code_.blocks.size(), 0);
   block_lanes_.assign(code_.blocks.size(), 0);
   warps_ = std::make_unique<Warp[]>(warp_count_);
@@ -59,6 +68,10 @@ Executor::Executor(LaunchContext& context, uint64_t first, uint64_t stride)
     warp.local_bytes = static_cast<uint32_t>(local_bytes);
     warp.sites = sites_.get();
     warp.executor = this;
+    warp.place = &place_;
+    warp.watchers = listeners_.watchers();
+    warp.listeners = listeners_.listeners();
+    warp.sync_listener = listeners_.sync_listener();
     warp.lists = code_.lists.data();
     warp.guarded = code_.guarded.data();
   }
@@ -160,7 +173,8 @@ void Executor::fill_launch_constants() {
 
 void Executor::fill_block_constants(uint64_t linear_block) {
   const auto& grid = context_.grid;
-  block_index_ = {static_cast<uint32_t>(linear_block % grid[0]),
+  place_.linear = linear_block;
+  place_.index = {static_cast<uint32_t>(linear_block % grid[0]),
                   static_cast<uint32_t>(linear_block / grid[0] % grid[1]),
                   static_cast<uint32_t>(linear_block / grid[0] / grid[1])};
   for (const ConstantFill& c : code_.constants) {
@@ -168,7 +182,7 @@ void Executor::fill_block_constants(uint64_t linear_block) {
     const int axis = static_cast<int>(c.index) - static_cast<int>(Special::ctaid_x);
     if (axis < 0 || axis > 2) continue;
     for (uint32_t w = 0; w < warp_count_; ++w) {
-      const uint64_t value = block_index_[axis];
+      const uint64_t value = place_.index[axis];
       char* p = warps_[w].registers + c.offset;
       for (int l = 0; l < lanes; ++l) std::memcpy(p + l * c.bytes, &value, c.bytes);
     }
@@ -180,33 +194,13 @@ void Executor::run() {
   try {
     for (; position < context_.block_count; position += stride_) {
       if (position > context_.progress.lowest_fault.load(std::memory_order_relaxed)) return;
-      run_block(context_.block_at(position));
+      run_block(position);
       ++blocks_run_;
     }
     const auto used = static_cast<uint64_t>(quota_size_ - quota_);
     context_.progress.instructions += used;
   } catch (const FaultError& error) {
-    const Program& program = *context_.program;
-    Fault fault;
-    fault.kind = error.kind;
-    fault.kernel = program.kernel;
-    fault.has_place = true;
-    fault.block = block_index_;
-    const auto& block = context_.launch->block;
-    const auto thread = static_cast<uint32_t>(error.lane);
-    fault.thread = {thread % block[0], thread / block[0] % block[1],
-                    thread / (block[0] * block[1])};
-    if (error.origin >= 0) {
-      const Origin& origin = code_.origins[error.origin];
-      fault.ptx_line = origin.ptx_line;
-      fault.ptx = origin.text;
-      fault.line = origin.location.line;
-      const auto file = code_.files.find(origin.location.file);
-      if (file != code_.files.end()) fault.file = file->second;
-    }
-    fault.address = error.address;
-    fault.message = error.message;
-    fault_ = std::move(fault);
+    fault_ = fault_of(error, place_.index);
     fault_position_ = position;
     uint64_t lowest = context_.progress.lowest_fault.load();
     while (position < lowest &&
@@ -215,8 +209,37 @@ void Executor::run() {
   }
 }
 
-void Executor::run_block(uint64_t linear_block) {
-  fill_block_constants(linear_block);
+Fault Executor::fault_of(const FaultError& error, const std::array<uint32_t, 3>& block) const {
+  Fault fault;
+  fault.kind = error.kind;
+  fault.kernel = context_.program->kernel;
+  fault.has_place = true;
+  fault.block = block;
+  const auto& size = context_.launch->block;
+  const auto thread = static_cast<uint32_t>(error.lane);
+  fault.thread = {thread % size[0], thread / size[0] % size[1], thread / (size[0] * size[1])};
+  if (error.origin >= 0) {
+    const Origin& origin = code_.origins[error.origin];
+    fault.ptx_line = origin.ptx_line;
+    fault.ptx = origin.text;
+    fault.line = origin.location.line;
+    const auto file = code_.files.find(origin.location.file);
+    if (file != code_.files.end()) fault.file = file->second;
+  }
+  fault.address = error.address;
+  fault.message = error.message;
+  return fault;
+}
+
+template <class Call>
+inline void Executor::tell(Call call) {
+  if (listeners_.listeners() == nullptr) return;
+  for (Listener* listener : listeners_.listeners()->all) call(*listener);
+}
+
+void Executor::run_block(uint64_t position) {
+  place_.position = position;
+  fill_block_constants(context_.block_at(position));
   if (shared_bytes_ != 0) std::memset(shared_.get(), poison, shared_bytes_);
   if (code_.local_bytes != 0) {
     std::memset(local_.get(), poison, size_t{warps_[0].local_bytes} * lanes * warp_count_);
@@ -236,6 +259,7 @@ void Executor::run_block(uint64_t linear_block) {
     warp.state = Warp::State::ready;
   }
   barriers_.fill({});
+  tell([&](Listener& l) { l.block_begins(place_); });
   for (;;) {
     bool all_done = true;
     for (uint32_t w = 0; w < warp_count_; ++w) {
@@ -243,9 +267,10 @@ void Executor::run_block(uint64_t linear_block) {
       if (warp.state == Warp::State::ready) run_warp(warp);
       all_done = all_done && warp.state == Warp::State::done;
     }
-    if (all_done) return;
+    if (all_done) break;
     if (!release_barriers()) report_deadlock();
   }
+  tell([&](Listener& l) { l.block_ends(place_); });
 }
 
 bool Executor::release_barriers() {
@@ -260,13 +285,19 @@ bool Executor::release_barriers() {
     const uint32_t needed = barrier.expected != 0 ? barrier.expected : present;
     if (barrier.threads < needed) continue;
     finish_reduction(id);
+    std::array<uint32_t, lanes> going;
+    size_t count = 0;
     for (uint32_t w = 0; w < warp_count_; ++w) {
       Warp& warp = warps_[w];
       if (warp.state == Warp::State::at_barrier && warp.barrier_id == id) {
         warp.state = Warp::State::ready;
         released = true;
+        going[count++] = w;
       }
     }
+    tell([&](Listener& l) {
+      l.barrier_released(place_, id, count * lanes == present, {going.data(), count});
+    });
     barrier = {};
   }
   return released;
@@ -334,35 +365,7 @@ void Executor::add_to(Profile& profile) const {
       profile.matrix_operations[k] += block_warps_[b] * code_.blocks[b].matrix_operations[k];
     }
   }
-  for (size_t s = 0; s < code_.sites.size(); ++s) {
-    MemoryTraffic* traffic = nullptr;
-    switch (code_.sites[s]) {
-      case SiteRole::global_load:
-        traffic = &profile.global_load;
-        break;
-      case SiteRole::global_store:
-        traffic = &profile.global_store;
-        break;
-      case SiteRole::global_atomic:
-        traffic = &profile.global_atomic;
-        break;
-      case SiteRole::shared_load:
-        traffic = &profile.shared_load;
-        break;
-      case SiteRole::shared_store:
-        traffic = &profile.shared_store;
-        break;
-      case SiteRole::shared_atomic:
-        traffic = &profile.shared_atomic;
-        break;
-      case SiteRole::local:
-        continue;
-    }
-    traffic->requests += sites_[s].requests;
-    traffic->lanes += sites_[s].lane_count;
-    traffic->sectors += sites_[s].sector_count;
-    traffic->wavefronts += sites_[s].wavefront_count;
-  }
+  if (listeners_.profile() != nullptr) listeners_.profile()->add_to(profile);
 }
 
 // ---- one warp ----------------------------------------------------------------------------------
@@ -462,6 +465,7 @@ bool Executor::leave_block(Warp& warp, const Block& block) {
     }
     case Exit::finish:
       warp.live &= ~warp.mask;
+      tell([&](Listener& l) { l.lanes_exited(warp, warp.mask); });
       if (warp.group_count != 0) {
         select(warp);
         return true;
@@ -473,6 +477,7 @@ bool Executor::leave_block(Warp& warp, const Block& block) {
       if (block.negated) p = ~p;
       p &= warp.mask;
       warp.live &= ~p;
+      if (p != 0) tell([&](Listener& l) { l.lanes_exited(warp, p); });
       const uint32_t rest = warp.mask & ~p;
       if (rest != 0) {
         warp.block = block.next;
@@ -523,6 +528,7 @@ bool Executor::arrive(Warp& warp, const Block& block) {
   barrier.origin = block.exit_origin;
   warp.block = block.next;
   warp.op = code_.blocks[block.next].first;
+  tell([&](Listener& l) { l.barrier_arrived(warp, id, block.exit == Exit::barrier); });
   if (block.exit == Exit::arrive) return true;
   warp.state = Warp::State::at_barrier;
   warp.barrier_id = id;
@@ -608,28 +614,11 @@ void Executor::resolve(Site& site, const Op& op, Warp& warp, const uint64_t* add
           fmt::format("global {} of {} bytes at 0x{:x} in '{}', which is read-only", verb, bytes,
                       where, found->name));
   }
-  Touched* touched = nullptr;
-  for (const auto& t : touched_) {
-    if (t->allocation == found) touched = t.get();
-  }
-  if (touched == nullptr) {
-    touched_.push_back(std::make_unique<Touched>());
-    touched = touched_.back().get();
-    touched->allocation = const_cast<Allocation*>(found);
-  }
-  const size_t words = (found->bytes / 32 + 1 + 63) / 64 + 1;
-  const bool store = role != SiteRole::global_load;
-  std::vector<uint64_t>& sectors = store ? touched->stored : touched->loaded;
-  if (context_.options->collect_profile && sectors.empty()) sectors.assign(words, 0);
-  if (store && found->tracks_writes && touched->written.empty()) {
-    touched->written.assign((found->bytes + 63) / 64 + 1, 0);
-  }
   site.low_address = found->address;
   site.bytes = found->bytes;
   site.host = found->host;
   site.wide = found->bytes > (uint64_t{1} << 31);
-  site.touched = context_.options->collect_profile ? sectors.data() : nullptr;
-  site.written = store && found->tracks_writes ? touched->written.data() : nullptr;
+  site.allocation = found;
 }
 
 void raise(FaultKind kind, const Op& op, int lane, uint64_t address, std::string message) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "emulator/code.hpp"
+#include "emulator/listener_set.hpp"
 #include "emulator/run.hpp"
 
 namespace mtmc::emulator {
@@ -17,12 +18,6 @@ namespace mtmc::emulator {
 struct SharedProgress {
   std::atomic<uint64_t> instructions{0};
   std::atomic<uint64_t> lowest_fault{~uint64_t{0}};  // position in the list of blocks
-};
-
-// Which sectors of an allocation a thread loaded and stored, and which bytes it stored.
-struct Touched {
-  Allocation* allocation = nullptr;
-  std::vector<uint64_t> loaded, stored, written;
 };
 
 struct LaunchContext {
@@ -49,13 +44,16 @@ class Executor {
  public:
   Executor(LaunchContext& context, uint64_t first, uint64_t stride);
 
-  // Runs blocks first, first + stride, ... Returns after a fault, which fault() then holds.
+  // Runs blocks first, first + stride, ... Returns after a fault that ends the launch, which
+  // fault() then holds.
   void run();
 
   const std::optional<Fault>& fault() const { return fault_; }
   uint64_t fault_position() const { return fault_position_; }
+  const Findings& findings() const { return findings_; }
+  Fault fault_of(const FaultError& error, const std::array<uint32_t, 3>& block) const;
   void add_to(Profile& profile) const;
-  std::vector<std::unique_ptr<Touched>>& touched() { return touched_; }
+  ProfileListener* profile() const { return listeners_.profile(); }
 
   void resolve(Site& site, const Op& op, Warp& warp, const uint64_t* address, uint32_t bytes,
                SiteRole role);
@@ -71,7 +69,7 @@ class Executor {
 
   void fill_launch_constants();
   void fill_block_constants(uint64_t linear_block);
-  void run_block(uint64_t linear_block);
+  void run_block(uint64_t position);
   bool release_barriers();
   void finish_reduction(uint32_t id);
   [[noreturn]] void report_deadlock();
@@ -82,21 +80,24 @@ class Executor {
   bool leave_block(Warp& warp, const Block& block);
   bool arrive(Warp& warp, const Block& block);
   void charge(Warp& warp, const Block& block);
+  template <class Call>
+  void tell(Call call);
 
   LaunchContext& context_;
   const Code& code_;
   uint64_t first_, stride_;
-  uint32_t threads_per_block_ = 1;
+  uint32_t threads_per_block_;
+  uint32_t warp_count_;
+  uint32_t shared_bytes_;
+  BlockPlace place_;
+  Findings findings_;
+  ListenerSet listeners_;
   std::unique_ptr<Warp[]> warps_;
-  uint32_t warp_count_ = 0;
   AlignedBuffer registers_, shared_, local_;
-  uint32_t shared_bytes_ = 0;
   std::vector<uint32_t> predicates_;
   std::unique_ptr<Site[]> sites_;
   std::vector<uint64_t> block_warps_, block_lanes_;
   std::array<Barrier, 16> barriers_{};
-  std::array<uint32_t, 3> block_index_{};
-  std::vector<std::unique_ptr<Touched>> touched_;
   int64_t quota_ = 0;  // instructions until the shared count is brought up to date
   int64_t quota_size_ = 0;
   uint64_t clock_ = 0;

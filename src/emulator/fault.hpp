@@ -19,9 +19,19 @@ enum class FaultKind : uint8_t {
   inactive_lane_shuffle,
   launch_error,
   unsupported,
+  uninitialised_read,
+  shared_race,
+  global_race,
+  division_by_zero,
+  async_copy_hazard,  // the copy's memory touched before its wait
+  missing_proxy_fence,
+  mbarrier_mismatch,
 };
 
+// For people: "out of bounds".
 const char* fault_name(FaultKind kind);
+// For scripts, stable: "out_of_bounds".
+const char* fault_identifier(FaultKind kind);
 
 struct Fault {
   FaultKind kind = FaultKind::trap;

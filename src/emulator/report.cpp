@@ -8,30 +8,50 @@
 
 namespace mtmc::emulator {
 
-const char* fault_name(FaultKind kind) {
-  switch (kind) {
-    case FaultKind::out_of_bounds:
-      return "out of bounds";
-    case FaultKind::misaligned:
-      return "misaligned";
-    case FaultKind::read_only_write:
-      return "write to read-only memory";
-    case FaultKind::divergent_barrier:
-      return "divergent barrier";
-    case FaultKind::deadlock:
-      return "deadlock";
-    case FaultKind::budget_exceeded:
-      return "instruction budget exceeded";
-    case FaultKind::trap:
-      return "trap";
-    case FaultKind::inactive_lane_shuffle:
-      return "shuffle from an inactive lane";
-    case FaultKind::launch_error:
-      return "launch error";
-    case FaultKind::unsupported:
-      return "unsupported";
+namespace {
+
+struct FaultNames {
+  FaultKind kind;
+  const char* identifier;
+  const char* name;
+};
+constexpr FaultNames fault_names[] = {
+    {FaultKind::out_of_bounds, "out_of_bounds", "out of bounds"},
+    {FaultKind::misaligned, "misaligned", "misaligned"},
+    {FaultKind::read_only_write, "read_only_write", "write to read-only memory"},
+    {FaultKind::divergent_barrier, "divergent_barrier", "divergent barrier"},
+    {FaultKind::deadlock, "deadlock", "deadlock"},
+    {FaultKind::budget_exceeded, "budget_exceeded", "instruction budget exceeded"},
+    {FaultKind::trap, "trap", "trap"},
+    {FaultKind::inactive_lane_shuffle, "inactive_lane_shuffle", "shuffle from an inactive lane"},
+    {FaultKind::launch_error, "launch_error", "launch error"},
+    {FaultKind::unsupported, "unsupported", "unsupported"},
+    {FaultKind::uninitialised_read, "uninitialised_read", "uninitialised read"},
+    {FaultKind::shared_race, "shared_race", "shared memory race"},
+    {FaultKind::global_race, "global_race", "global memory race"},
+    {FaultKind::division_by_zero, "division_by_zero", "integer division by zero"},
+    {FaultKind::async_copy_hazard, "async_copy_hazard", "asynchronous copy hazard"},
+    {FaultKind::missing_proxy_fence, "missing_proxy_fence", "missing proxy fence"},
+    {FaultKind::mbarrier_mismatch, "mbarrier_mismatch", "mbarrier mismatch"},
+};
+
+const FaultNames* names_of(FaultKind kind) {
+  for (const FaultNames& n : fault_names) {
+    if (n.kind == kind) return &n;
   }
-  return "unknown";
+  return nullptr;
+}
+
+}  // namespace
+
+const char* fault_name(FaultKind kind) {
+  const FaultNames* names = names_of(kind);
+  return names != nullptr ? names->name : "unknown";
+}
+
+const char* fault_identifier(FaultKind kind) {
+  const FaultNames* names = names_of(kind);
+  return names != nullptr ? names->identifier : "unknown";
 }
 
 std::string Fault::text() const {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 #include <thread>
+#include <tuple>
 
 #include "emulator/executor.hpp"
 
@@ -76,7 +77,9 @@ bool cpu_is_supported() {
 // Named as DeviceMemory's friend: writes back the record of stored bytes.
 class LaunchRun {
  public:
-  static void merge_writes(Allocation& allocation, const std::vector<uint64_t>& written) {
+  static void merge_writes(DeviceMemory& memory, uint64_t address,
+                           const std::vector<uint64_t>& written) {
+    Allocation& allocation = *memory.find_mutable(address);
     const size_t words = std::min(written.size(), allocation.written.size());
     for (size_t i = 0; i < words; ++i) allocation.written[i] |= written[i];
   }
@@ -95,16 +98,17 @@ void merge_into(std::vector<uint64_t>& to, const std::vector<uint64_t>& from) {
   for (size_t i = 0; i < from.size(); ++i) to[i] |= from[i];
 }
 
-void merge_touched(std::vector<std::unique_ptr<Executor>>& executors,
+void merge_touched(std::vector<std::unique_ptr<Executor>>& executors, DeviceMemory& memory,
                    const std::vector<uint64_t>& hidden, Profile& profile) {
   std::map<uint64_t, Touched> merged;  // by address: the order of the report
   for (const auto& executor : executors) {
-    for (const auto& t : executor->touched()) {
+    if (executor->profile() == nullptr) continue;
+    for (const auto& t : executor->profile()->touched()) {
       Touched& to = merged[t->allocation->address];
       to.allocation = t->allocation;
       merge_into(to.loaded, t->loaded);
       merge_into(to.stored, t->stored);
-      if (!t->written.empty()) LaunchRun::merge_writes(*t->allocation, t->written);
+      if (!t->written.empty()) LaunchRun::merge_writes(memory, t->allocation->address, t->written);
     }
   }
   for (const auto& [address, t] : merged) {
@@ -112,6 +116,35 @@ void merge_touched(std::vector<std::unique_ptr<Executor>>& executors,
     profile.allocations.push_back({t.allocation->name, address, t.allocation->bytes,
                                    count_bits(t.loaded), count_bits(t.stored)});
   }
+}
+
+// Findings in the order of blocks, each pair of places once, then the fault that stopped the
+// launch. What was found in blocks beyond that one depends on how far other threads got: it is
+// dropped.
+void merge_faults(const std::vector<std::unique_ptr<Executor>>& executors,
+                  const std::optional<Fault>& stop, uint64_t stop_position, LaunchReport& report) {
+  struct Found {
+    uint64_t position;
+    size_t executor, index;
+  };
+  std::vector<Found> found;
+  for (size_t e = 0; e < executors.size(); ++e) {
+    const auto& list = executors[e]->findings().found();
+    for (size_t i = 0; i < list.size(); ++i) {
+      if (list[i].place.position <= stop_position) found.push_back({list[i].place.position, e, i});
+    }
+  }
+  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
+    return std::tie(a.position, a.index) < std::tie(b.position, b.index);
+  });
+  Findings distinct;
+  for (const Found& f : found) {
+    const Findings::Finding& finding = executors[f.executor]->findings().found()[f.index];
+    if (!distinct.add(finding)) continue;
+    report.faults.push_back(executors[f.executor]->fault_of(finding.error, finding.place.index));
+  }
+  if (stop) report.faults.push_back(*stop);
+  if (!report.faults.empty()) report.fault = stop ? *stop : report.faults.front();
 }
 
 Result<LaunchReport> execute(const Program& program, DeviceMemory& memory,
@@ -160,25 +193,27 @@ Result<LaunchReport> execute(const Program& program, DeviceMemory& memory,
     if (!failure.empty()) return unavailable("emulator: " + failure);
   }
 
+  std::optional<Fault> stop;
   uint64_t first = ~uint64_t{0};
   for (const auto& executor : executors) {
     if (executor->fault() && executor->fault_position() < first) {
       first = executor->fault_position();
-      report.fault = executor->fault();
+      stop = executor->fault();
     }
   }
   const uint64_t budget = options.instruction_budget;
-  if (!report.fault && budget != 0 && context.progress.instructions.load() > budget) {
+  if (!stop && budget != 0 && context.progress.instructions.load() > budget) {
     Fault fault;
     fault.kind = FaultKind::budget_exceeded;
     fault.kernel = program.kernel;
     fault.message = fmt::format("{} warp instructions, the budget is {}",
                                 context.progress.instructions.load(), budget);
-    report.fault = std::move(fault);
+    stop = std::move(fault);
   }
   report.profile.blocks_total = total;
   for (const auto& executor : executors) executor->add_to(report.profile);
-  merge_touched(executors, variables, report.profile);
+  merge_touched(executors, memory, variables, report.profile);
+  merge_faults(executors, stop, first, report);
   return report;
 }
 
@@ -196,6 +231,7 @@ Result<LaunchReport> run(const Program& program, DeviceMemory& memory, const Lau
     fault.kind = FaultKind::launch_error;
     fault.kernel = program.kernel;
     fault.message = std::move(*problem);
+    report.faults.push_back(fault);
     report.fault = std::move(fault);
     return report;
   }

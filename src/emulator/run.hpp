@@ -29,8 +29,18 @@ struct LaunchParams {
   std::vector<std::byte> arguments;  // laid out as Program::parameters says
 };
 
+// What is looked for beside what always is: bounds, alignment and rights of every access (they
+// protect this process too), barrier and shuffle rules, budget.
+enum class Checks : uint8_t {
+  bounds,        // nothing more
+  shared_races,  // unordered accesses of different warps to shared memory
+  all,  // and uninitialised reads, races of lanes and of blocks, asynchronous copies before
+        // their wait, missing proxy fences, division by zero; on one host thread
+};
+
 struct RunOptions {
   int threads = 1;
+  Checks checks = Checks::bounds;
   // Warp instructions over the whole launch; 0 for no limit.
   uint64_t instruction_budget = 0;
   // Linear block indices (x fastest) to run; empty runs all. Must be increasing.
@@ -40,6 +50,10 @@ struct RunOptions {
 };
 
 struct LaunchReport {
+  // Distinct by kind and lines, in the order of blocks. What checkers find does not stop the
+  // launch (up to Findings::limit of it is kept); a fault that did stop it comes last.
+  std::vector<Fault> faults;
+  // The one that stopped the launch, else the first.
   std::optional<Fault> fault;
   Profile profile;  // up to the fault when there is one
 };

@@ -1,0 +1,57 @@
+#include "emulator/listener_set.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "emulator/run.hpp"
+
+namespace mtmc::emulator {
+namespace {
+
+template <class... Watchers>
+struct Composition {
+  std::tuple<Watchers&...> watchers;
+
+  template <SiteRole Role>
+  static void watch(void* self, const AccessEvent& event) {
+    std::apply([&](auto&... w) { (w.template access<Role>(event), ...); },
+               static_cast<Composition*>(self)->watchers);
+  }
+};
+
+bool writes_are_tracked(const DeviceMemory& memory) {
+  return std::any_of(memory.allocations().begin(), memory.allocations().end(),
+                     [](const auto& a) { return a->tracks_writes; });
+}
+
+}  // namespace
+
+template <class... Watchers>
+void ListenerSet::compose(Watchers&... watchers) {
+  using C = Composition<Watchers...>;
+  watchers_ =
+      std::shared_ptr<void>(new C{{watchers...}}, [](void* p) { delete static_cast<C*>(p); });
+  const auto set = [&]<SiteRole... Roles>(std::integer_sequence<SiteRole, Roles...>) {
+    ((watch_[static_cast<size_t>(Roles)] = &C::template watch<Roles>), ...);
+  };
+  set(std::integer_sequence<SiteRole, SiteRole::global_load, SiteRole::global_store,
+                            SiteRole::global_atomic, SiteRole::shared_load, SiteRole::shared_store,
+                            SiteRole::shared_atomic>{});
+  (listeners_.all.push_back(&watchers), ...);
+}
+
+ListenerSet::ListenerSet(const LaunchView& view) {
+  const Checks checks = view.options.checks;
+  if (checks == Checks::bounds && !view.options.collect_profile &&
+      !writes_are_tracked(view.memory)) {
+    return;
+  }
+  profile_ = std::make_unique<ProfileListener>(view);
+  compose(*profile_);
+}
+
+ListenerSet::~ListenerSet() = default;
+
+Watch ListenerSet::watch(SiteRole role) const { return watch_[static_cast<size_t>(role)]; }
+
+}  // namespace mtmc::emulator
