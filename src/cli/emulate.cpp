@@ -54,6 +54,13 @@ Result<std::int64_t> integer(const std::string& text, const std::string& name) {
   return bad_input(fmt::format("{} is '{}', which is no integer", name, text));
 }
 
+// "none" does not count either; bounds are always looked at, since they protect this process too.
+emulator::Checks checks_of(const std::string& level) {
+  if (level == "all") return emulator::Checks::all;
+  if (level == "races") return emulator::Checks::shared_races;
+  return emulator::Checks::bounds;
+}
+
 // --device names a row of the table; else the first row of --arch; else the first row.
 Result<const emulator::DeviceEntry*> choose_device(const Options& options) {
   if (!options.device.empty()) {
@@ -150,7 +157,7 @@ json output_json(const device::EmulationOutput& output) {
 }
 
 json fault_json(const emulator::Fault& fault) {
-  return {{"kind", emulator::fault_name(fault.kind)},
+  return {{"kind", emulator::fault_identifier(fault.kind)},
           {"kernel", fault.kernel},
           {"block", fault.block},
           {"thread", fault.thread},
@@ -281,6 +288,8 @@ Result<int> run(const Options& options) {
   if (!binary) return tl::unexpected<Error>(binary.error());
   request.binary = std::move(*binary);
   request.recipe = std::move(form->recipe);
+  request.settings.run.checks = checks_of(options.check);
+  request.settings.run.collect_profile = options.check != "none";
   request.seed = options.seed;
   request.run.seed = options.seed;
   request.run.threads = options.threads;
@@ -322,8 +331,8 @@ void add_emulate(CLI::App& app, Action& chosen) {
   command->add_option("--device", options->device, "device to model (mtmc devices lists them)");
   command
       ->add_option("--check", options->check,
-                   "none, bounds (addresses, barriers and shared-memory races) or all")
-      ->check(CLI::IsMember({"none", "bounds", "all"}))
+                   "none (no counters either), bounds, races (of shared memory) or all")
+      ->check(CLI::IsMember({"none", "bounds", "races", "all"}))
       ->capture_default_str();
   command->add_option("--threads", options->threads, "host threads; changes no result")
       ->check(CLI::Range(1, 256))

@@ -144,6 +144,7 @@ void merge_faults(const std::vector<std::unique_ptr<Executor>>& executors,
     report.faults.push_back(executors[f.executor]->fault_of(finding.error, finding.place.index));
   }
   if (stop) report.faults.push_back(*stop);
+  report.stopped = stop.has_value();
   if (!report.faults.empty()) report.fault = stop ? *stop : report.faults.front();
 }
 
@@ -233,6 +234,7 @@ Result<LaunchReport> run(const Program& program, DeviceMemory& memory, const Lau
     fault.message = std::move(*problem);
     report.faults.push_back(fault);
     report.fault = std::move(fault);
+    report.stopped = true;
     return report;
   }
   std::vector<uint64_t> variables;

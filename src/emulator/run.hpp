@@ -55,6 +55,7 @@ struct LaunchReport {
   std::vector<Fault> faults;
   // The one that stopped the launch, else the first.
   std::optional<Fault> fault;
+  bool stopped = false;  // by a fault: blocks are missing, outputs and counts are in part
   Profile profile;  // up to the fault when there is one
 };
 

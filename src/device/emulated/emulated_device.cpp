@@ -227,6 +227,8 @@ class EmulatedDevice : public Device {
     EmulatedLaunch whole{launch.kernel, std::move(*ran), block, occupancy, {}};
     if (whole.report.fault) {
       report.fault = Fault{fault_kind(whole.report.fault->kind), whole.report.fault->text()};
+    }
+    if (whole.report.stopped || !run_options.collect_profile) {
       if (settings_.on_launch) settings_.on_launch(whole);
       return {};
     }

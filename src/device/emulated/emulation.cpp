@@ -44,7 +44,10 @@ class Session {
     auto report = device_->run(steps, request_.run);
     if (!report) return tl::unexpected<Error>(report.error());
     done_.records = std::move(report->launches);
-    for (const auto& launch : done_.launches) collect(launch);
+    for (const auto& launch : done_.launches) {
+      const auto& faults = launch.report.faults;
+      done_.faults.insert(done_.faults.end(), faults.begin(), faults.end());
+    }
     // What was refused before any launch has no place in a kernel.
     if (report->fault && done_.faults.empty()) {
       emulator::Fault fault;
@@ -58,10 +61,6 @@ class Session {
   }
 
  private:
-  void collect(const EmulatedLaunch& launch) {
-    if (launch.report.fault) done_.faults.push_back(*launch.report.fault);
-  }
-
   Result<void> place(const kernel::ResolvedRecipe& recipe) {
     for (const auto& [name, bytes] : request_.contents) {
       const bool known = std::any_of(recipe.buffers.begin(), recipe.buffers.end(),

@@ -34,7 +34,7 @@ struct EmulationOutput {
 
 // Launches, memsets and copies of `prepare` and then `run`, in order.
 struct Emulation {
-  std::vector<emulator::Fault> faults;  // the last ended the run, unless it is of a checker
+  std::vector<emulator::Fault> faults;  // of all launches; the first launch with any is the last that ran
   std::vector<LaunchRecord> records;
   std::vector<EmulatedLaunch>
       launches;  // a kernel's only, by order; one that a fault ended included
