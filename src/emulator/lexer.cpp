@@ -1,6 +1,6 @@
 // PTX words are generous: directives (.reg), opcodes with modifiers (ld.global.L1::no_allocate),
 // registers (%rd1, %tid.x) and labels ($L__BB0_1) are all one word here; what a word means is the
-// parser's business.
+// parser's business. Only directives written together (.reg.b32) are two words.
 #include "emulator/lexer.hpp"
 
 namespace mtmc::emulator {
@@ -63,8 +63,16 @@ void Lexer::advance() {
     return;
   }
   if (is_word_character(c)) {
+    const auto more = [&](char next) {
+      if (next == '.' && c == '.' && position_ > start) return false;
+      if (is_word_character(next)) return true;
+      // The exponent of "1.0e-5".
+      return (next == '-' || next == '+') && is_digit(c) &&
+             (text_[position_ - 1] == 'e' || text_[position_ - 1] == 'E') &&
+             text_.substr(start, position_ - start).find('.') != std::string_view::npos;
+    };
     while (position_ < text_.size()) {
-      if (is_word_character(text_[position_])) {
+      if (more(text_[position_])) {
         ++position_;
       } else if (text_[position_] == ':' && position_ + 2 < text_.size() &&
                  text_[position_ + 1] == ':' && is_word_character(text_[position_ + 2])) {

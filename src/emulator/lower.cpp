@@ -52,11 +52,17 @@ void Lowering::run() {
     first_ = true;
     guard_ = in.guard;
     guard_negated_ = in.guard_negated;
-    if (guard_ >= 0 && takes_the_whole_warp(in.opcode)) {
-      branch_around(in, skipped);
-    } else {
-      instruction(in);
+    if (!survey) {
+      lower_one(in, skipped);
+      continue;
     }
+    std::string problem;
+    try {
+      lower_one(in, skipped);
+    } catch (const DecodeError& error) {
+      problem = error.message;
+    }
+    survey(in, problem);
   }
   start.push_back(static_cast<uint32_t>(out.size()));
   labels.clear();
@@ -64,6 +70,11 @@ void Lowering::run() {
     labels.push_back(start[std::min<size_t>(at, start.size() - 1)]);
   }
   labels.insert(labels.end(), skipped.begin(), skipped.end());
+}
+
+void Lowering::lower_one(const Instruction& in, std::vector<uint32_t>& skipped) {
+  if (guard_ >= 0 && takes_the_whole_warp(in.opcode)) return branch_around(in, skipped);
+  instruction(in);
 }
 
 // Lanes that wait for others must be exactly those that take part: a guard on such an instruction

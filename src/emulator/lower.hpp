@@ -3,6 +3,7 @@
 // gives registers their places and decode.cpp writes the final Ops.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -58,9 +59,12 @@ class Lowering {
   std::vector<uint32_t> labels;        // label -> index into out
   std::vector<uint8_t> register_bits;  // of virtual registers, temporaries included
   bool order_dependent = false;
+  // When set, every instruction is tried and reported, with "" or what is wrong with it.
+  std::function<void(const Instruction&, const std::string& problem)> survey;
 
  private:
   void instruction(const Instruction& in);
+  void lower_one(const Instruction& in, std::vector<uint32_t>& skipped);
   void branch_around(const Instruction& in, std::vector<uint32_t>& skipped);
   [[noreturn]] void unsupported(const std::string& why = "") const;
 

@@ -22,6 +22,7 @@ namespace mtmc::emulator {
 struct SourceLocation {
   uint32_t file = 0;  // key into Module::files
   uint32_t line = 0;
+  int32_t inlined_at = -1;  // index into Module::inline_sites: the place of the inlined call
 };
 
 struct Operand {
@@ -30,8 +31,8 @@ struct Operand {
     special,    // name, such as "%tid.x"
     immediate,  // bits
     symbol,     // name + bits
-    address,    // [reg + bits], [name + bits] or [bits]
-    vector,     // elements
+    address,    // [reg + bits], [name + bits] or [bits]; elements: "[base, {c0, c1}]"
+    vector,     // elements, written in braces or, for calls, in parentheses
     label,      // label
     sink,       // "_"
   };
@@ -65,33 +66,69 @@ struct Register {
 
 enum class Space : uint8_t { none, global, constant, shared, local, param };
 
+// An address in an initialiser: (address of symbol + addend) & mask, moved down to the mask's
+// lowest bit, in the given bytes of the variable.
+struct Relocation {
+  uint64_t offset = 0;
+  uint32_t bytes = 8;
+  std::string symbol;  // a variable or a function
+  uint64_t addend = 0;
+  uint64_t mask = ~uint64_t{0};
+};
+
+// Names are unique within their function: one that an inner scope declares again is stored as
+// "name#2", in the operands that mean it too.
 struct Variable {
   std::string name;
   Space space = Space::global;
   uint64_t bytes = 0;
   uint32_t alignment = 1;
   bool external = false;             // ".extern .shared": its size comes with the launch
+  bool managed = false;              // .attribute(.managed)
   std::vector<uint8_t> initialiser;  // zero padded up to bytes
+  std::vector<Relocation> relocations;
 };
 
 struct Parameter {
   std::string name;
   uint32_t bytes = 0;
   uint32_t alignment = 1;
-  uint32_t offset = 0;  // in the argument block
+  uint32_t offset = 0;       // in the argument block
+  bool in_register = false;  // ".reg": a function without the calling convention
+};
+
+// What a call through a pointer passes: ".callprototype".
+struct Prototype {
+  std::string name;
+  std::vector<Parameter> results, parameters;
+};
+
+struct BranchTable {
+  std::string name;
+  std::vector<int32_t> labels;
 };
 
 struct Function {
   std::string name;
   bool is_entry = false;
+  bool defined = true;  // false: declared only
   std::vector<Parameter> parameters;
   uint32_t parameter_bytes = 0;
+  std::vector<Parameter> results;  // of a .func; offsets within the block of results
+  uint32_t result_bytes = 0;
   std::vector<Register> registers;
-  std::vector<Variable> variables;  // .shared and .local of the body
+  std::vector<Variable> variables;  // .shared, .local and .param of the body
+  std::vector<Prototype> prototypes;
+  std::vector<BranchTable> branch_tables;
   std::vector<Instruction> instructions;
   std::vector<uint32_t> labels;        // label -> index into instructions (may equal the size)
   uint32_t max_threads_per_block = 0;  // .maxntid, product; 0 when not given
   uint32_t required_threads[3] = {0, 0, 0};  // .reqntid
+  uint32_t min_blocks_per_sm = 0;            // .minnctapersm
+  uint32_t max_registers = 0;                // .maxnreg
+  uint32_t required_cluster[3] = {0, 0, 0};  // .reqnctapercluster
+  uint32_t max_cluster_blocks = 0;           // .maxclusterrank
+  bool explicit_cluster = false;  // .explicitcluster: a cluster must come with the launch
 };
 
 struct Module {
@@ -99,8 +136,11 @@ struct Module {
   std::string target;
   std::vector<Function> functions;
   std::vector<Variable> variables;
+  std::map<std::string, std::string, std::less<>> aliases;  // .alias name, of
   std::map<uint32_t, std::string> files;
+  std::vector<SourceLocation> inline_sites;
 
+  // The entry of this name, which has a body.
   const Function* find(std::string_view kernel) const;
 };
 
