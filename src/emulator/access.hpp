@@ -1,7 +1,7 @@
-// Internal: from lane addresses to checked host offsets, for every state space. Bounds, alignment
-// and access rights are checked on each request. The site's plan is brought up to date: when the 32
-// relative addresses equal the last request's (they nearly always do), that costs a vector compare.
-// Then whoever listens is told, and the data move.
+// Internal: from lane addresses to checked host places, for every state space. Bounds, alignment
+// and access rights hold for each request: when the 32 addresses lie to each other as in the site's
+// last request (they nearly always do), one vector compare and a few scalars show it; else every
+// lane is checked and the site gets a new plan. Then whoever listens is told, and the data move.
 #pragma once
 
 #include "emulator/alu.hpp"
@@ -9,10 +9,14 @@
 
 namespace mtmc::emulator {
 
-inline constexpr uint32_t inactive_mark = 0x80000000u;
-
-// Recomputes the kind of a plan from its relative addresses and starts a new generation.
-void replan(AccessPlan& plan, uint32_t bytes);
+// The slow side of an access, when its addresses are not those that the plan knows: checks every
+// lane, points the site at the allocation, makes a new plan. Of the lanes of warp.mask, those that
+// the plan covers: all of them, or those in the first one's allocation. `address` is complete.
+uint32_t plan_global(const Op& op, Warp& warp, const uint64_t* address, uint32_t bytes,
+                     SiteRole role);
+// The same for shared memory, where all lanes are covered.
+void plan_shared(const Op& op, Warp& warp, const uint64_t* address, uint32_t bytes);
+void plan_shared(const Op& op, Warp& warp, const uint32_t* address, uint32_t bytes);
 
 // Runs body with only the lanes of subset active.
 template <class Body>
@@ -25,120 +29,116 @@ inline void with_lanes(Warp& warp, uint32_t subset, Body body) {
   expand_mask(saved, warp.lane_mask);
 }
 
-inline void update_plan(AccessPlan& plan, uint32_t mask, const uint32_t* relative, uint32_t low,
-                        uint32_t bytes) {
-  uint32_t difference = (low ^ plan.low) | (mask ^ plan.mask);
-  MTMC_LANES difference |= relative[l] ^ plan.relative[l];
-  if (__builtin_expect(difference != 0, 0)) {
-    std::memcpy(plan.relative, relative, sizeof(plan.relative));
-    plan.low = low;
-    plan.mask = mask;
-    replan(plan, bytes);
+// Whether the active lanes' addresses lie as the plan says, seen from the first of them.
+template <bool Masked, class Address>
+inline bool same_distances(const AccessPlan& plan, const Warp& warp, const Address* address,
+                           Address first) {
+#ifdef __AVX2__
+  const auto quad = [&](int i) {
+    __m256i distance;
+    if constexpr (sizeof(Address) == 8) {
+      const __m256i a = _mm256_load_si256(reinterpret_cast<const __m256i*>(address + i));
+      distance = _mm256_sub_epi64(a, _mm256_set1_epi64x(static_cast<int64_t>(first)));
+    } else {
+      const __m128i a = _mm_load_si128(reinterpret_cast<const __m128i*>(address + i));
+      distance = _mm256_cvtepi32_epi64(_mm_sub_epi32(a, _mm_set1_epi32(static_cast<int>(first))));
+    }
+    const auto* known = reinterpret_cast<const __m256i*>(plan.relative + i);
+    const __m256i difference = _mm256_xor_si256(distance, _mm256_load_si256(known));
+    if constexpr (!Masked) return difference;
+    const auto* active = reinterpret_cast<const __m128i*>(warp.lane_mask + i);
+    return _mm256_and_si256(difference, _mm256_cvtepi32_epi64(_mm_load_si128(active)));
+  };
+  __m256i even = quad(0), odd = quad(4);
+  for (int i = 8; i < lanes; i += 8) {
+    even = _mm256_or_si256(even, quad(i));
+    odd = _mm256_or_si256(odd, quad(i + 4));
   }
+  const __m256i difference = _mm256_or_si256(even, odd);
+  return plan.mask == warp.mask && _mm256_testz_si256(difference, difference) != 0;
+#else
+  int64_t difference = 0;
+  const int32_t* m = warp.lane_mask;
+  MTMC_LANES {
+    const auto distance = static_cast<std::make_signed_t<Address> >(address[l] - first);
+    difference |= (distance ^ plan.relative[l]) & (Masked ? m[l] : -1);
+  }
+  return plan.mask == warp.mask && difference == 0;
+#endif
 }
 
+// Lane l accesses address[l] + shift. The array is aligned, as a register is.
 template <uint32_t Bytes, bool Masked>
-void global_access(const Op& op, Warp& warp, const uint64_t* address, SiteRole role) {
+void global_access(const Op& op, Warp& warp, const uint64_t* address, uint64_t shift,
+                   SiteRole role) {
   Site& site = warp.sites[op.site];
-  const uint64_t low_address = site.low_address;
-  const uint64_t limit = site.bytes - Bytes;  // wraps when there is no allocation: see below
-  const int32_t* m = warp.lane_mask;
-  uint64_t bad = site.bytes < Bytes ? 1 : 0;
-  uint64_t alignment = 0;
-  MTMC_LANES {
-    const uint64_t active = Masked ? static_cast<uint64_t>(static_cast<int64_t>(m[l])) : ~0ull;
-    bad |= (address[l] - low_address > limit ? 1 : 0) & active;
-    alignment |= address[l] & active;
-  }
-  if (__builtin_expect((alignment & (Bytes - 1)) != 0, 0)) {
-    for (int l = 0; l < lanes; ++l) {
-      if ((warp.mask >> l & 1) != 0 && (address[l] & (Bytes - 1)) != 0) {
-        raise_misaligned(op, warp, l, address[l], Bytes, "global");
-      }
-    }
-  }
-  if (__builtin_expect(bad != 0, 0)) {
-    resolve_global(site, op, warp, address, Bytes, role);
-    uint32_t inside = 0;
-    for (int l = 0; l < lanes; ++l) {
-      if ((warp.mask >> l & 1) != 0 && site.bytes >= Bytes &&
-          address[l] - site.low_address <= site.bytes - Bytes) {
-        inside |= 1u << l;
-      }
-    }
-    const uint32_t outside = warp.mask & ~inside;
-    if (outside != 0) {  // lanes in several allocations: one part at a time
-      with_lanes(warp, inside, [&] { global_access<Bytes, true>(op, warp, address, role); });
-      with_lanes(warp, outside, [&] { global_access<Bytes, true>(op, warp, address, role); });
+  const AccessPlan& plan = site.plan;
+  const uint64_t lead = address[Masked ? __builtin_ctz(warp.mask) : 0];
+  const uint64_t first = lead + shift;
+  const uint64_t start = first - site.low_address + static_cast<uint64_t>(plan.least);
+  // The low bits are the plan's, which is aligned.
+  const bool known = ((first ^ plan.low) & 31) == 0 && start <= site.bytes &&
+                     site.bytes - start >= plan.reach &&
+                     same_distances<Masked>(plan, warp, address, lead);
+  if (__builtin_expect(!known, 0)) {
+    alignas(64) uint64_t complete[lanes];
+    MTMC_LANES complete[l] = address[l] + shift;
+    const uint32_t covered = plan_global(op, warp, complete, Bytes, role);
+    if (covered != warp.mask) {  // lanes in several allocations: one part at a time
+      const uint32_t rest = warp.mask & ~covered;
+      with_lanes(warp, covered, [&] { global_access<Bytes, true>(op, warp, complete, 0, role); });
+      with_lanes(warp, rest, [&] { global_access<Bytes, true>(op, warp, complete, 0, role); });
       return;
     }
   }
-  alignas(64) uint64_t offset[lanes];
-  alignas(64) uint32_t relative[lanes];
-  const uint64_t base = site.low_address;
-  const uint64_t first = address[Masked ? __builtin_ctz(warp.mask) : 0];
-  MTMC_LANES {
-    offset[l] = address[l] - base;
-    const uint32_t r = static_cast<uint32_t>(address[l] - first);
-    relative[l] = !Masked || m[l] ? r : inactive_mark;
-  }
-  update_plan(site.plan, warp.mask, relative, static_cast<uint32_t>(first) & 31, Bytes);
-  const int kind = site.wide ? gather : site.plan.kind;
+  const uint64_t offset = first - site.low_address;
   if (site.watch != nullptr) {
-    site.watch(warp.watchers, {op, warp, site.plan, op.site, Bytes, warp.mask, kind, site.wide,
-                               offset, site.allocation, nullptr});
+    site.watch(warp.watchers, {op, warp, plan, op.site, Bytes, warp.mask, plan.kind,
+                               LaneOffsets{offset, plan.relative}, site.allocation, nullptr});
   }
-  reinterpret_cast<Mover>(op.extra[Masked])(op, warp, site.host, offset, kind);
+  reinterpret_cast<Mover>(op.extra[Masked])(op, warp, site.host + offset, plan.relative, plan.kind);
 }
 
-template <uint32_t Bytes, bool Masked>
-void shared_access(const Op& op, Warp& warp, const uint32_t* address) {
-  const int32_t* m = warp.lane_mask;
-  const uint32_t limit = warp.shared_bytes - Bytes;
-  uint32_t bad = warp.shared_bytes < Bytes ? 1 : 0;
-  uint32_t alignment = 0;
-  MTMC_LANES {
-    const uint32_t active = Masked ? static_cast<uint32_t>(m[l]) : ~0u;
-    bad |= (address[l] > limit ? 1u : 0u) & active;
-    alignment |= address[l] & active;
-  }
-  if (__builtin_expect((bad | (alignment & (Bytes - 1))) != 0, 0)) {
-    raise_window_fault(op, warp, address, Bytes, warp.shared_bytes, "shared");
-  }
-  alignas(64) uint64_t offset[lanes];
-  alignas(64) uint32_t relative[lanes];
-  const uint32_t first = address[Masked ? __builtin_ctz(warp.mask) : 0];
-  MTMC_LANES {
-    offset[l] = address[l];
-    relative[l] = !Masked || m[l] ? address[l] - first : inactive_mark;
-  }
+template <uint32_t Bytes, bool Masked, class Address>
+void shared_access(const Op& op, Warp& warp, const Address* address, Address shift = 0) {
   Site& site = warp.sites[op.site];
-  update_plan(site.plan, warp.mask, relative, first & 3, Bytes);
-  if (site.watch != nullptr) {
-    site.watch(warp.watchers, {op, warp, site.plan, op.site, Bytes, warp.mask, site.plan.kind,
-                               false, offset, nullptr, warp.place});
+  const AccessPlan& plan = site.plan;
+  const Address lead = address[Masked ? __builtin_ctz(warp.mask) : 0];
+  const auto first = static_cast<Address>(lead + shift);
+  const uint64_t start = first + static_cast<uint64_t>(plan.least);
+  const bool known = (first & (Bytes - 1)) == 0 && ((first ^ plan.low) & 3) == 0 &&
+                     start <= warp.shared_bytes && warp.shared_bytes - start >= plan.reach &&
+                     same_distances<Masked>(plan, warp, address, lead);
+  if (__builtin_expect(!known, 0)) {
+    alignas(64) Address complete[lanes];
+    MTMC_LANES complete[l] = static_cast<Address>(address[l] + shift);
+    plan_shared(op, warp, complete, Bytes);
   }
-  reinterpret_cast<Mover>(op.extra[Masked])(op, warp, warp.shared, offset, site.plan.kind);
+  if (site.watch != nullptr) {
+    site.watch(warp.watchers, {op, warp, plan, op.site, Bytes, warp.mask, plan.kind,
+                               LaneOffsets{first, plan.relative}, nullptr, warp.place});
+  }
+  reinterpret_cast<Mover>(op.extra[Masked])(op, warp, warp.shared + first, plan.relative,
+                                            plan.kind);
 }
 
 // Local memory: each lane has its own copy, one after the other.
 template <uint32_t Bytes, bool Masked>
 void local_access(const Op& op, Warp& warp, const uint32_t* address) {
-  alignas(64) uint64_t offset[lanes];
+  alignas(64) int64_t offset[lanes];
   for (int l = 0; l < lanes; ++l) {
     if (Masked && (warp.mask >> l & 1) == 0) continue;
     if (warp.local_bytes < Bytes || address[l] > warp.local_bytes - Bytes ||
         (address[l] & (Bytes - 1)) != 0) {
       raise_window_fault(op, warp, address, Bytes, warp.local_bytes, "local");
     }
-    offset[l] = address[l] + static_cast<uint64_t>(l) * warp.local_bytes;
+    offset[l] = address[l] + static_cast<int64_t>(l) * warp.local_bytes;
   }
   reinterpret_cast<Mover>(op.extra[Masked])(op, warp, warp.local, offset, gather);
 }
 
-template <class Address>
 inline void lane_addresses(const Op& op, Warp& warp, uint64_t* out) {
-  const Address* a = lane_array<Address>(warp, op.a);
+  const uint64_t* a = lane_array<uint64_t>(warp, op.a);
   const uint64_t imm = op.imm;
   MTMC_LANES out[l] = a[l] + imm;
 }
@@ -163,19 +163,21 @@ void generic_access(const Op& op, Warp& warp, const uint64_t* address, SiteRole 
   in_shared &= warp.mask;
   in_local &= warp.mask;
   const uint32_t in_global = warp.mask & ~(in_shared | in_local);
-  if (in_global == warp.mask) return global_access<Bytes, Masked>(op, warp, address, role);
+  if (in_global == warp.mask) return global_access<Bytes, Masked>(op, warp, address, 0, role);
   Op other = op;  // the plan of the shared side has its own site
   other.site = op.site + 1;
-  if (in_shared == warp.mask) return shared_access<Bytes, Masked>(other, warp, narrow);
+  if (in_shared == warp.mask) {
+    return shared_access<Bytes, Masked, uint32_t>(other, warp, narrow);
+  }
   if (in_local == warp.mask) return local_access<Bytes, Masked>(op, warp, narrow);
   if (in_shared != 0) {
-    with_lanes(warp, in_shared, [&] { shared_access<Bytes, true>(other, warp, narrow); });
+    with_lanes(warp, in_shared, [&] { shared_access<Bytes, true, uint32_t>(other, warp, narrow); });
   }
   if (in_local != 0) {
     with_lanes(warp, in_local, [&] { local_access<Bytes, true>(op, warp, narrow); });
   }
   if (in_global != 0) {
-    with_lanes(warp, in_global, [&] { global_access<Bytes, true>(op, warp, address, role); });
+    with_lanes(warp, in_global, [&] { global_access<Bytes, true>(op, warp, address, 0, role); });
   }
 }
 
@@ -183,22 +185,20 @@ enum class Target : uint8_t { global, shared32, shared64, local32, local64, gene
 
 template <Target Where, SiteRole Role, uint32_t Bytes, bool Masked>
 void memory_handler(const Op& op, Warp& warp) {
-  if constexpr (Where == Target::global || Where == Target::generic) {
+  if constexpr (Where == Target::global) {
+    global_access<Bytes, Masked>(op, warp, lane_array<uint64_t>(warp, op.a), op.imm, Role);
+  } else if constexpr (Where == Target::generic) {
     alignas(64) uint64_t address[lanes];
-    lane_addresses<uint64_t>(op, warp, address);
-    if constexpr (Where == Target::global) {
-      global_access<Bytes, Masked>(op, warp, address, Role);
-    } else {
-      generic_access<Bytes, Masked>(op, warp, address, Role);
-    }
+    lane_addresses(op, warp, address);
+    generic_access<Bytes, Masked>(op, warp, address, Role);
   } else {
-    alignas(64) uint32_t address[lanes];
     using A = std::conditional_t<Where == Target::shared32 || Where == Target::local32, uint32_t,
                                  uint64_t>;
-    lane_addresses32<A>(op, warp, address);
     if constexpr (Where == Target::shared32 || Where == Target::shared64) {
-      shared_access<Bytes, Masked>(op, warp, address);
+      shared_access<Bytes, Masked, A>(op, warp, lane_array<A>(warp, op.a), static_cast<A>(op.imm));
     } else {
+      alignas(64) uint32_t address[lanes];
+      lane_addresses32<A>(op, warp, address);
       local_access<Bytes, Masked>(op, warp, address);
     }
   }

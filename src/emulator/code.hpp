@@ -39,8 +39,9 @@ inline constexpr uint64_t window_bytes = uint64_t{1} << 32;
 struct Warp;
 struct Op;
 using Handler = void (*)(const Op&, Warp&);
-// Moves data between registers and memory once addresses are checked: base + offset[lane].
-using Mover = void (*)(const Op&, Warp&, char* base, const uint64_t* offset, int kind);
+// Moves data between registers and memory once addresses are checked: base + offset[lane], for the
+// active lanes. `kind` is an AccessKind; one that a mover has no use for is a gather.
+using Mover = void (*)(const Op&, Warp&, char* base, const int64_t* offset, int kind);
 
 struct Op {
   Handler run[2];  // all lanes, some lanes
@@ -146,17 +147,25 @@ struct Code {
   bool order_dependent = false;  // blocks must run in order on one thread
 };
 
-enum AccessKind : int { gather = 0, contiguous = 1, uniform = 2 };
+// How the addresses of 32 lanes lie; a partial warp is always a gather.
+enum AccessKind : int {
+  gather = 0,
+  contiguous = 1,      // one after the other
+  uniform = 2,         // all the same
+  uniform_halves = 3,  // one address for lanes 0 to 15, one for 16 to 31
+  repeated_half = 4,   // lane l + 16 as lane l
+};
 
 // What the last request of one load or store looked like. Addresses nearly always keep their
 // distances from each other, so whatever follows from them is computed once per generation.
 struct AccessPlan {
-  alignas(64) uint32_t relative[lanes];  // byte distance from the first active lane; see
-                                         // inactive_mark
+  alignas(64) int64_t relative[lanes];  // bytes from the first active lane; 0 for inactive lanes
   uint32_t low = 0;   // first address modulo the sector (global) or bank word (shared)
   uint32_t mask = 0;  // active lanes; 0: no plan yet
   int kind = gather;
   uint32_t generation = 0;  // changes whenever one of the above does
+  int64_t least = 0;        // of relative, over the active lanes
+  uint64_t reach = 0;       // bytes from there to the end of the last one
 };
 
 struct AccessEvent;  // emulator/listener.hpp
@@ -170,7 +179,6 @@ struct alignas(64) Site {
   uint64_t low_address = 1, bytes = 0;
   char* host = nullptr;
   const Allocation* allocation = nullptr;
-  bool wide = false;  // the allocation is too large for 32-bit relative addresses
 };
 
 // Thrown inside the emulator only; run() turns it into a Fault.

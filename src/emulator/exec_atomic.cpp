@@ -10,7 +10,7 @@ namespace {
 namespace n = numeric;
 
 template <class T, auto F, bool Masked>
-void combine(const Op& op, Warp& warp, char* base, const uint64_t* offset, int) {
+void combine(const Op& op, Warp& warp, char* base, const int64_t* offset, int) {
   const T* b = lane_array<T>(warp, op.b);
   T* d = op.d >= 0 ? lane_array<T>(warp, op.d) : nullptr;
   for (uint32_t m = Masked ? warp.mask : all_lanes; m != 0; m &= m - 1) {
@@ -26,7 +26,7 @@ void combine(const Op& op, Warp& warp, char* base, const uint64_t* offset, int) 
 }
 
 template <class T, bool Masked>
-void compare_and_swap(const Op& op, Warp& warp, char* base, const uint64_t* offset, int) {
+void compare_and_swap(const Op& op, Warp& warp, char* base, const int64_t* offset, int) {
   const T* b = lane_array<T>(warp, op.b);
   const T* c = lane_array<T>(warp, op.c);
   T* d = op.d >= 0 ? lane_array<T>(warp, op.d) : nullptr;

@@ -31,7 +31,7 @@ bool whole_warp(const Op& op, Warp& warp) {
 }
 
 template <int Count, bool Transposed>
-void take_rows(const Op& op, Warp& warp, char* base, const uint64_t* offset, int) {
+void take_rows(const Op& op, Warp& warp, char* base, const int64_t* offset, int) {
   const std::vector<int32_t>& list = warp.list(op);
   for (int i = 0; i < Count; ++i) {
     uint16_t element[8][8];
@@ -55,10 +55,10 @@ void ldmatrix_op(const Op& op, Warp& warp) {
   Op access = op;
   access.extra[0] = access.extra[1] = reinterpret_cast<void*>(&take_rows<Count, Transposed>);
   if constexpr (Count == 4) {
-    shared_access<16, false>(access, warp, address);
+    shared_access<16, false, uint32_t>(access, warp, address);
   } else {  // only the first lanes' addresses count
     with_lanes(warp, (1u << (Count * 8)) - 1,
-               [&] { shared_access<16, true>(access, warp, address); });
+               [&] { shared_access<16, true, uint32_t>(access, warp, address); });
   }
 }
 
@@ -125,7 +125,7 @@ void mma_op(const Op& op, Warp& warp) {
 
 // The copy's bytes pass through a staging area of 16 bytes per lane, which Op::imm points to.
 template <int Bytes>
-void fetch(const Op& op, Warp& warp, char* base, const uint64_t* offset, int) {
+void fetch(const Op& op, Warp& warp, char* base, const int64_t* offset, int) {
   char* staging = reinterpret_cast<char*>(op.imm);
   for (uint32_t m = warp.mask; m != 0; m &= m - 1) {
     const int l = __builtin_ctz(m);
@@ -133,7 +133,7 @@ void fetch(const Op& op, Warp& warp, char* base, const uint64_t* offset, int) {
   }
 }
 template <int Bytes>
-void put(const Op& op, Warp& warp, char* base, const uint64_t* offset, int) {
+void put(const Op& op, Warp& warp, char* base, const int64_t* offset, int) {
   const char* staging = reinterpret_cast<const char*>(op.imm);
   for (uint32_t m = warp.mask; m != 0; m &= m - 1) {
     const int l = __builtin_ctz(m);
@@ -148,7 +148,7 @@ void cp_async_op(const Op& op, Warp& warp) {
   alignas(64) uint64_t from[lanes];
   alignas(64) uint32_t to[lanes];
   alignas(64) char staging[lanes * 16];
-  lane_addresses<uint64_t>(op, warp, from);
+  lane_addresses(op, warp, from);
   const uint32_t* b = lane_array<uint32_t>(warp, op.b);
   const auto shift = static_cast<uint32_t>(warp.list(op)[0]);
   MTMC_LANES to[l] = b[l] + shift;
@@ -163,19 +163,19 @@ void cp_async_op(const Op& op, Warp& warp) {
     std::memset(staging, 0, sizeof(staging));
     if (readers != 0) {
       with_lanes(warp, readers,
-                 [&] { global_access<Bytes, true>(read, warp, from, SiteRole::global_load); });
+                 [&] { global_access<Bytes, true>(read, warp, from, 0, SiteRole::global_load); });
     }
     for (uint32_t m = readers; m != 0; m &= m - 1) {
       const int l = __builtin_ctz(m);
       if (size[l] < Bytes) std::memset(staging + l * 16 + size[l], 0, Bytes - size[l]);
     }
   } else {
-    global_access<Bytes, Masked>(read, warp, from, SiteRole::global_load);
+    global_access<Bytes, Masked>(read, warp, from, 0, SiteRole::global_load);
   }
   Op write = read;
   write.site = op.site + 1;
   write.extra[0] = write.extra[1] = reinterpret_cast<void*>(&put<Bytes>);
-  shared_access<Bytes, Masked>(write, warp, to);
+  shared_access<Bytes, Masked, uint32_t>(write, warp, to);
 }
 
 template <int Count, bool Transposed>

@@ -10,35 +10,83 @@ namespace mtmc::emulator {
 namespace {
 
 // 16 bytes per lane between memory and four registers: 4x4 transposes.
-inline void load_16(const char* base, const uint64_t* offset, float* d0, float* d1, float* d2,
-                    float* d3) {
-  for (int g = 0; g < lanes; g += 4) {
-    __m128 a = _mm_loadu_ps(reinterpret_cast<const float*>(base + offset[g]));
-    __m128 b = _mm_loadu_ps(reinterpret_cast<const float*>(base + offset[g + 1]));
-    __m128 c = _mm_loadu_ps(reinterpret_cast<const float*>(base + offset[g + 2]));
-    __m128 d = _mm_loadu_ps(reinterpret_cast<const float*>(base + offset[g + 3]));
-    _MM_TRANSPOSE4_PS(a, b, c, d);
-    _mm_store_ps(d0 + g, a);
-    _mm_store_ps(d1 + g, b);
-    _mm_store_ps(d2 + g, c);
-    _mm_store_ps(d3 + g, d);
+#ifdef __AVX2__
+inline __m256 pair(const char* low, const char* high) {
+  const __m128 l = _mm_loadu_ps(reinterpret_cast<const float*>(low));
+  const __m128 h = _mm_loadu_ps(reinterpret_cast<const float*>(high));
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(l), h, 1);
+}
+inline void transpose_4x4(__m256& a, __m256& b, __m256& c, __m256& d) {  // in each half
+  const __m256 ab_low = _mm256_unpacklo_ps(a, b), ab_high = _mm256_unpackhi_ps(a, b);
+  const __m256 cd_low = _mm256_unpacklo_ps(c, d), cd_high = _mm256_unpackhi_ps(c, d);
+  a = _mm256_shuffle_ps(ab_low, cd_low, 0x44);
+  b = _mm256_shuffle_ps(ab_low, cd_low, 0xee);
+  c = _mm256_shuffle_ps(ab_high, cd_high, 0x44);
+  d = _mm256_shuffle_ps(ab_high, cd_high, 0xee);
+}
+inline void load_half_16(const char* base, const int64_t* offset, float* const* d, int first,
+                         int copies) {
+  for (int g = first; g < first + 16; g += 8) {
+    __m256 a = pair(base + offset[g], base + offset[g + 4]);
+    __m256 b = pair(base + offset[g + 1], base + offset[g + 5]);
+    __m256 c = pair(base + offset[g + 2], base + offset[g + 6]);
+    __m256 e = pair(base + offset[g + 3], base + offset[g + 7]);
+    transpose_4x4(a, b, c, e);
+    for (int copy = 0; copy < copies; ++copy) {
+      _mm256_store_ps(d[0] + g + copy * 16, a);
+      _mm256_store_ps(d[1] + g + copy * 16, b);
+      _mm256_store_ps(d[2] + g + copy * 16, c);
+      _mm256_store_ps(d[3] + g + copy * 16, e);
+    }
   }
 }
-
-inline void store_16(char* base, const uint64_t* offset, const float* d0, const float* d1,
-                     const float* d2, const float* d3) {
-  for (int g = 0; g < lanes; g += 4) {
-    __m128 a = _mm_load_ps(d0 + g);
-    __m128 b = _mm_load_ps(d1 + g);
-    __m128 c = _mm_load_ps(d2 + g);
-    __m128 d = _mm_load_ps(d3 + g);
-    _MM_TRANSPOSE4_PS(a, b, c, d);
-    _mm_storeu_ps(reinterpret_cast<float*>(base + offset[g]), a);
-    _mm_storeu_ps(reinterpret_cast<float*>(base + offset[g + 1]), b);
-    _mm_storeu_ps(reinterpret_cast<float*>(base + offset[g + 2]), c);
-    _mm_storeu_ps(reinterpret_cast<float*>(base + offset[g + 3]), d);
+inline void load_16(const char* base, const int64_t* offset, float* const* d, int kind) {
+  if (kind == uniform || kind == uniform_halves) {
+    for (int half = 0; half < 32; half += 16) {
+      const auto* p = reinterpret_cast<const float*>(base + offset[half]);
+      for (int i = 0; i < 4; ++i) {
+        const __m256 v = _mm256_broadcast_ss(p + i);
+        _mm256_store_ps(d[i] + half, v);
+        _mm256_store_ps(d[i] + half + 8, v);
+      }
+    }
+  } else if (kind == repeated_half) {
+    load_half_16(base, offset, d, 0, 2);
+  } else {
+    load_half_16(base, offset, d, 0, 1);
+    load_half_16(base, offset, d, 16, 1);
   }
 }
+inline void store_16(char* base, const int64_t* offset, const float* const* d) {
+  for (int g = 0; g < lanes; g += 8) {
+    __m256 a = _mm256_load_ps(d[0] + g), b = _mm256_load_ps(d[1] + g);
+    __m256 c = _mm256_load_ps(d[2] + g), e = _mm256_load_ps(d[3] + g);
+    transpose_4x4(a, b, c, e);
+    const auto put = [&](int l, __m256 v) {  // in lane order: of lanes that overlap the last wins
+      _mm_storeu_ps(reinterpret_cast<float*>(base + offset[g + l]), _mm256_castps256_ps128(v));
+    };
+    const auto put_high = [&](int l, __m256 v) {
+      _mm_storeu_ps(reinterpret_cast<float*>(base + offset[g + l]), _mm256_extractf128_ps(v, 1));
+    };
+    put(0, a), put(1, b), put(2, c), put(3, e);
+    put_high(4, a), put_high(5, b), put_high(6, c), put_high(7, e);
+  }
+}
+#else
+inline void load_16(const char* base, const int64_t* offset, float* const* d, int) {
+  for (int l = 0; l < lanes; ++l) {
+    float v[4];
+    std::memcpy(v, base + offset[l], 16);
+    for (int i = 0; i < 4; ++i) d[i][l] = v[i];
+  }
+}
+inline void store_16(char* base, const int64_t* offset, const float* const* d) {
+  for (int l = 0; l < lanes; ++l) {
+    const float v[4] = {d[0][l], d[1][l], d[2][l], d[3][l]};
+    std::memcpy(base + offset[l], v, 16);
+  }
+}
+#endif
 
 template <class T>
 inline T peek(const char* p) {
@@ -52,7 +100,7 @@ inline void poke(char* p, T value) {
 }
 
 template <class T, class R, bool Masked>
-void load_one(const Op& op, Warp& warp, char* base, const uint64_t* offset, int kind) {
+void load_one(const Op& op, Warp& warp, char* base, const int64_t* offset, int kind) {
   R* d = lane_array<R>(warp, op.d);
   if constexpr (!Masked) {
     if (kind == contiguous) {
@@ -75,7 +123,7 @@ void load_one(const Op& op, Warp& warp, char* base, const uint64_t* offset, int 
 }
 
 template <class T, class R, bool Masked>
-void store_one(const Op& op, Warp& warp, char* base, const uint64_t* offset, int kind) {
+void store_one(const Op& op, Warp& warp, char* base, const int64_t* offset, int kind) {
   const R* d = lane_array<R>(warp, op.d);
   if constexpr (!Masked) {
     if (kind == contiguous) {
@@ -93,14 +141,23 @@ void store_one(const Op& op, Warp& warp, char* base, const uint64_t* offset, int
 }
 
 template <class T, class R, int Count, bool Masked>
-void load_vector(const Op& op, Warp& warp, char* base, const uint64_t* offset, int) {
+void load_vector(const Op& op, Warp& warp, char* base, const int64_t* offset, int kind) {
   const int32_t* list = warp.list(op).data();
   if constexpr (!Masked && Count == 4 && sizeof(T) == 4 && sizeof(R) == 4) {
     if (list[0] >= 0 && list[1] >= 0 && list[2] >= 0 && list[3] >= 0) {
-      load_16(base, offset, lane_array<float>(warp, list[0]), lane_array<float>(warp, list[1]),
-              lane_array<float>(warp, list[2]), lane_array<float>(warp, list[3]));
-      return;
+      float* const d[4] = {lane_array<float>(warp, list[0]), lane_array<float>(warp, list[1]),
+                           lane_array<float>(warp, list[2]), lane_array<float>(warp, list[3])};
+      return load_16(base, offset, d, kind);
     }
+  }
+  if (!Masked && kind == contiguous) {
+    for (int i = 0; i < Count; ++i) {
+      if (list[i] < 0) continue;
+      R* d = lane_array<R>(warp, list[i]);
+      const char* p = base + i * sizeof(T);
+      MTMC_LANES d[l] = static_cast<R>(peek<T>(p + l * (Count * sizeof(T))));
+    }
+    return;
   }
   for (int i = 0; i < Count; ++i) {
     if (list[i] < 0) continue;  // "_"
@@ -113,11 +170,12 @@ void load_vector(const Op& op, Warp& warp, char* base, const uint64_t* offset, i
 }
 
 template <class T, class R, int Count, bool Masked>
-void store_vector(const Op& op, Warp& warp, char* base, const uint64_t* offset, int) {
+void store_vector(const Op& op, Warp& warp, char* base, const int64_t* offset, int) {
   const int32_t* list = warp.list(op).data();
   if constexpr (!Masked && Count == 4 && sizeof(T) == 4 && sizeof(R) == 4) {
-    store_16(base, offset, lane_array<float>(warp, list[0]), lane_array<float>(warp, list[1]),
-             lane_array<float>(warp, list[2]), lane_array<float>(warp, list[3]));
+    const float* const d[4] = {lane_array<float>(warp, list[0]), lane_array<float>(warp, list[1]),
+                               lane_array<float>(warp, list[2]), lane_array<float>(warp, list[3])};
+    store_16(base, offset, d);
   } else {
     // Lane by lane: when lanes overlap, the last one wins whole.
     for (uint32_t m = Masked ? warp.mask : all_lanes; m != 0; m &= m - 1) {
@@ -231,20 +289,6 @@ std::array<Handler, 2> memory_handlers(const MemoryForm& form) {
       return by_bytes<Target::local64, SiteRole::local>(form.bytes);
   }
   return {nullptr, nullptr};
-}
-
-void replan(AccessPlan& plan, uint32_t bytes) {
-  uint32_t not_contiguous = 0;
-  uint32_t not_uniform = 0;
-  for (int l = 0; l < lanes; ++l) {
-    not_contiguous |= plan.relative[l] ^ (static_cast<uint32_t>(l) * bytes);
-    not_uniform |= plan.relative[l];
-  }
-  plan.kind = gather;
-  if (plan.mask == all_lanes) {
-    plan.kind = not_contiguous == 0 ? contiguous : not_uniform == 0 ? uniform : gather;
-  }
-  plan.generation += 1;
 }
 
 }  // namespace mtmc::emulator

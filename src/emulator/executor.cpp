@@ -617,7 +617,6 @@ void Executor::resolve(Site& site, const Op& op, Warp& warp, const uint64_t* add
   site.low_address = found->address;
   site.bytes = found->bytes;
   site.host = found->host;
-  site.wide = found->bytes > (uint64_t{1} << 31);
   site.allocation = found;
 }
 

@@ -19,20 +19,25 @@ struct LaunchParams;
 struct Program;
 struct RunOptions;
 
+// Per active lane, in bytes from the start of an allocation or of shared memory.
+struct LaneOffsets {
+  uint64_t first;  // of the first active lane
+  const int64_t* relative;
+  uint64_t operator[](int lane) const { return first + static_cast<uint64_t>(relative[lane]); }
+};
+
 // One request of a warp, before its data move. Bounds, alignment and access rights hold.
 struct AccessEvent {
   const Op& op;
   Warp& warp;
   // Equal generations of one site mean equal relative addresses, mask and low bits, so that what a
-  // listener derived from them still holds. Not for wide allocations (2 GiB and more), whose
-  // relative addresses may wrap: derive from `offset` each time.
+  // listener derived from them still holds.
   const AccessPlan& plan;
-  uint32_t site;   // index into Code::sites
-  uint32_t bytes;  // of each active lane: a power of two up to 32
-  uint32_t mask;   // active lanes
-  int kind;        // AccessKind; gather for wide allocations
-  bool wide;
-  const uint64_t* offset;        // per lane, from the start of the allocation or shared memory
+  uint32_t site;                 // index into Code::sites
+  uint32_t bytes;                // of each active lane: a power of two up to 32
+  uint32_t mask;                 // active lanes
+  int kind;                      // AccessKind
+  LaneOffsets offset;            // from the start of the allocation or shared memory
   const Allocation* allocation;  // global memory; nullptr for shared
   const BlockPlace* owner;       // shared memory: whose it is (another block's in a cluster)
 };

@@ -5,19 +5,19 @@
 namespace mtmc::emulator {
 namespace {
 
-void count_sectors(const AccessPlan& plan, std::array<int32_t, 64>& sector, uint32_t& sectors,
+void count_sectors(const AccessPlan& plan, std::array<int64_t, 64>& sector, uint32_t& sectors,
                    bool& run) {
   uint32_t count = 0;
   for (int l = 0; l < lanes; ++l) {
     if ((plan.mask >> l & 1) == 0) continue;
-    const int32_t s = static_cast<int32_t>(plan.relative[l] + plan.low) >> 5;
+    const int64_t s = (plan.relative[l] + plan.low) >> 5;
     bool known = false;
     for (uint32_t i = count; i-- > 0 && !known;) known = sector[i] == s;
     if (!known) sector[count++] = s;
   }
   std::sort(sector.begin(), sector.begin() + count);
   sectors = count;
-  run = count > 0 && sector[count - 1] - sector[0] == static_cast<int32_t>(count) - 1;
+  run = count > 0 && sector[count - 1] - sector[0] == static_cast<int64_t>(count) - 1;
 }
 
 // Each pass serves as many lanes as fill 128 bytes; its cost is the fullest bank's distinct words.
@@ -33,7 +33,7 @@ uint32_t count_wavefronts(const AccessPlan& plan, uint32_t bytes) {
       if ((plan.mask >> l & 1) == 0) continue;
       for (uint32_t b = 0; b < (bytes + 3) / 4; ++b) {
         const int32_t w =
-            (static_cast<int32_t>(plan.relative[l] + plan.low) >> 2) + static_cast<int32_t>(b);
+            static_cast<int32_t>((plan.relative[l] + plan.low) >> 2) + static_cast<int32_t>(b);
         const int bank = w & 31;
         bool known = false;
         for (int i = 0; i < count[bank] && !known; ++i) known = word[bank][i] == w;
@@ -89,14 +89,7 @@ void ProfileListener::attach(SiteCounts& site, const AccessEvent& e, bool store)
 }
 
 void ProfileListener::mark_touched(const SiteCounts& site, const AccessEvent& e) {
-  if (e.wide) {
-    for (uint32_t m = e.mask; m != 0; m &= m - 1) {
-      const uint64_t s = e.offset[__builtin_ctz(m)] >> 5;
-      site.touched[s >> 6] |= 1ull << (s & 63);
-    }
-    return;
-  }
-  const auto base = static_cast<int64_t>(e.offset[__builtin_ctz(e.mask)] >> 5);
+  const auto base = static_cast<int64_t>(e.offset.first >> 5);
   if (site.sector_run) {
     set_bits(site.touched, static_cast<uint64_t>(base + site.sector[0]), site.sectors);
     return;
