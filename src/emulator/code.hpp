@@ -53,11 +53,14 @@ struct Op {
   void* extra[2];  // movers: all lanes, some lanes
 };
 
-enum class Exit : uint8_t { jump, branch, finish, finish_if, barrier, arrive };
+// suspend: the last op may ask its lanes to park (Warp::park); else as jump. spin: as Block::inner,
+// and a taken back edge closes a loop in which lanes may wait for other threads.
+enum class Exit : uint8_t { jump, branch, finish, finish_if, barrier, arrive, suspend, spin };
 
 struct Block {
   uint32_t first = 0, last = 0;  // ops [first, last)
   Exit exit = Exit::jump;
+  Exit inner = Exit::jump;  // of a spin
   bool negated = false;
   int32_t predicate = -1;
   uint32_t target = 0;        // taken
@@ -144,7 +147,8 @@ struct Code {
   std::vector<SiteRole> sites;
   uint32_t shared_bytes = 0;
   uint32_t local_bytes = 0;
-  bool order_dependent = false;  // blocks must run in order on one thread
+  bool order_dependent = false;   // blocks must run in order on one thread
+  bool waits_for_blocks = false;  // a loop may wait for what another block writes
 };
 
 // How the addresses of 32 lanes lie; a partial warp is always a gather.
@@ -190,21 +194,33 @@ struct FaultError {
   std::string message;
 };
 
+// What a parked group waits for: it executes its op again once that has happened.
+struct Park {
+  enum class Reason : uint8_t { none, mbarrier, cluster_barrier };
+  Reason reason = Reason::none;
+  uint32_t address = 0;  // of the mbarrier in the block's shared memory
+  uint64_t phase = 0;    // the phase (its parity for an mbarrier) that must complete
+};
+
 struct Group {
+  // waiting: for lanes of its warp; parked: for something else; rotated: it spins, others go first.
+  enum class State : uint8_t { runnable, waiting, parked, rotated };
   uint32_t block, op, mask;
-  bool waiting;
+  State state;
   bool counted;      // its block's execution has been counted already
   uint32_t members;  // lanes that must be here before a waiting group moves on
+  Park park;
 };
 
 class Executor;
+struct LiveBlock;
 class Listener;    // emulator/listener.hpp
 struct Listeners;  // likewise
 
 // A block at work: where it is in the grid and among the live blocks of its host thread.
 struct BlockPlace {
   uint32_t slot = 0;      // unique among the live blocks, small
-  uint64_t position = 0;  // in the list of blocks to run
+  uint64_t position = 0;  // of its cluster in the list of those to run
   uint64_t linear = 0;
   std::array<uint32_t, 3> index{};
 };
@@ -221,6 +237,7 @@ struct alignas(64) Warp {
   uint32_t local_bytes = 0;
   Site* sites = nullptr;
   Executor* executor = nullptr;
+  LiveBlock* home = nullptr;
   const BlockPlace* place = nullptr;
   void* watchers = nullptr;           // what Site::watch is called with
   Listeners* listeners = nullptr;     // of rarer events; nullptr: nobody listens
@@ -229,16 +246,21 @@ struct alignas(64) Warp {
   const Op* guarded = nullptr;
   bool waiting = false;  // set by a handler that needs lanes that are not here
   uint32_t wait_members = 0;
+  Park park;  // set by the last op of a block that ends in Exit::suspend
   uint32_t index = 0;
   // where to go on
   uint32_t block = 0, op = 0;
   int group_count = 0;
   Group groups[lanes + 1];
-  enum class State : uint8_t { ready, at_barrier, done } state = State::ready;
+  enum class State : uint8_t { ready, at_barrier, parked, done } state = State::ready;
   uint32_t barrier_id = 0;
   const Block* barrier_block = nullptr;  // the block that ended in the barrier it waits at
   bool counted = false;                  // as in Group
   bool resumed = false;                  // select() has just chosen this group
+  bool yielded = false;                  // it stopped because it spins
+  bool moved = false;                    // since it last yielded it has left a loop
+  uint32_t spin_place = ~0u;             // the block of its last spin
+  uint32_t spins = 0;                    // back edges since the last yield or rotation
 
   const std::vector<int32_t>& list(const Op& op_) const;
 };

@@ -19,6 +19,7 @@ class Writer {
       position_[flow_.order[i]] = static_cast<uint32_t>(i);
     }
     for (const int node : flow_.order) write_block(node);
+    mark_spins();
     code_.register_bytes = slots_.register_bytes;
     code_.predicates = slots_.predicates;
   }
@@ -64,7 +65,10 @@ class Writer {
         block.classes[static_cast<size_t>(l.issue_class)] += 1;
         block.matrix_operations[static_cast<size_t>(l.matrix.kind)] += l.matrix.operations;
       }
-      if (l.kind != Lowered::Kind::plain) {
+      if (l.kind == Lowered::Kind::suspend) {
+        code_.ops.push_back(make(l));
+        block.exit = Exit::suspend;
+      } else if (l.kind != Lowered::Kind::plain) {
         write_exit(l, node, block);
       } else if (l.guard < 0) {
         code_.ops.push_back(make(l));
@@ -113,7 +117,37 @@ class Writer {
         block.reduce_target = at(l.reduce_target);
         break;
       case Lowered::Kind::plain:
+      case Lowered::Kind::suspend:
         break;
+    }
+  }
+
+  // A back edge closes a loop, which is what lies between its ends in the order; lanes in it may
+  // wait for other threads when it reads memory in one of the ways that see their writes.
+  void mark_spins() {
+    using Watches = Lowered::Watches;
+    const size_t count = flow_.order.size();
+    std::vector<uint32_t> block_before(count + 1, 0), grid_before(count + 1, 0);
+    for (size_t i = 0; i < count; ++i) {
+      const Flow::Node& node = flow_.nodes[flow_.order[i]];
+      bool block = false;
+      bool grid = false;
+      for (uint32_t k = node.first; k < node.last; ++k) {
+        block = block || lowering_.out[k].watches != Watches::nothing;
+        grid = grid || lowering_.out[k].watches == Watches::grid;
+      }
+      block_before[i + 1] = block_before[i] + block;
+      grid_before[i + 1] = grid_before[i] + grid;
+    }
+    for (size_t i = 0; i < count; ++i) {
+      for (const int successor : flow_.nodes[flow_.order[i]].successors) {
+        const uint32_t head = position_[successor];
+        if (head > i || block_before[i + 1] == block_before[head]) continue;
+        Block& closing = code_.blocks[i];
+        if (closing.exit != Exit::spin) closing.inner = closing.exit;
+        closing.exit = Exit::spin;
+        if (grid_before[i + 1] != grid_before[head]) code_.waits_for_blocks = true;
+      }
     }
   }
 
@@ -144,7 +178,7 @@ Result<Program> decode(const Module& module, std::string_view kernel) {
     const Slots slots =
         assign_slots(lowering.out, flow, lowering.register_bits, code->constant_bytes);
     Writer(*code, lowering, flow, slots).run();
-    code->order_dependent = lowering.order_dependent;
+    code->order_dependent = lowering.order_dependent || code->waits_for_blocks;
   } catch (const DecodeError& error) {
     return bad_input(fmt::format("kernel '{}': {}", kernel, error.message));
   }

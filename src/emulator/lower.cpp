@@ -426,7 +426,11 @@ void Lowering::instruction(const Instruction& in) {
         parts_[1] != "acquire" && parts_[1] != "release") {
       unsupported();  // proxies and mbarriers are not modelled
     }
-    return skip();
+    skip();
+    if (base != "prefetch" && base != "prefetchu" && base != "pmevent") {
+      out.back().watches = Lowered::Watches::grid;
+    }
+    return;
   }
   if (base == "trap" || base == "brkpt") {
     emit(trap_handler());

@@ -23,7 +23,10 @@ struct Ref {
 };
 
 struct Lowered {
-  enum class Kind : uint8_t { plain, branch, finish, barrier, arrive };
+  // suspend: a plain op, last of its block, that may park its lanes.
+  enum class Kind : uint8_t { plain, branch, finish, barrier, arrive, suspend };
+  // What a loop with this op in it may wait for.
+  enum class Watches : uint8_t { nothing, block, grid };
   Kind kind = Kind::plain;
   std::array<Handler, 2> run{nullptr, nullptr};
   std::array<Mover, 2> mover{nullptr, nullptr};
@@ -36,6 +39,7 @@ struct Lowered {
   std::vector<SiteRole> sites;
   int32_t guard = -1;
   bool guard_negated = false;
+  Watches watches = Watches::nothing;
   bool counts = true;  // false for the helpers that one PTX instruction needs beside itself
   int32_t label = -1;  // branch target
   int reduce = -1;

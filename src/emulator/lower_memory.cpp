@@ -14,6 +14,7 @@ struct AccessOpcode {
   int count = 1;
   std::string_view type;
   bool understood = true;
+  bool watches = false;                // sees what other threads write
   std::vector<std::string_view> rest;  // what is not a hint, scope, space, vector length or type
 };
 
@@ -31,6 +32,8 @@ AccessOpcode parse_access(const std::vector<std::string_view>& parts) {
   result.type = parts.back();
   for (size_t i = 1; i + 1 < parts.size(); ++i) {
     const std::string_view p = parts[i];
+    result.watches = result.watches || p == "volatile" || p == "relaxed" || p == "acquire" ||
+                     p == "cv" || p == "mmio" || p == "sc";
     if (is_hint(p)) continue;
     if (p == "global") {
       result.space = Space::global;
@@ -49,6 +52,10 @@ AccessOpcode parse_access(const std::vector<std::string_view>& parts) {
     }
   }
   return result;
+}
+
+Lowered::Watches watch_of(Space space) {
+  return space == Space::shared ? Lowered::Watches::block : Lowered::Watches::grid;
 }
 
 }  // namespace
@@ -125,6 +132,7 @@ void Lowering::load_store(bool store) {
   Lowered& l = emit(memory_handlers(form));
   l.mover = mover;
   l.sites = std::move(sites);
+  if (!store && op.watches) l.watches = watch_of(op.space);
   use(l, l.a = where.base);
   l.imm = where.offset;
   if (op.count > 1) {
@@ -228,6 +236,7 @@ void Lowering::atomic(bool reduction) {
   Lowered& l = emit(memory_handlers(memory));
   l.mover = form.mover;
   l.sites = std::move(sites);
+  if (wanted) l.watches = watch_of(op.space);
   use(l, l.a = where.base);
   use(l, l.b = b);
   use(l, l.c = c);

@@ -170,10 +170,10 @@ Result<LaunchReport> execute(const Program& program, DeviceMemory& memory,
   context.variable_address = variables;
   for (int i = 0; i < 3; ++i) context.grid[i] = static_cast<uint32_t>(launch.grid[i]);
   const uint64_t total = launch.grid[0] * launch.grid[1] * launch.grid[2];
-  context.block_count = options.blocks.empty() ? total : options.blocks.size();
+  context.cluster_count = options.blocks.empty() ? total : options.blocks.size();
 
   const uint64_t wanted = code.order_dependent ? 1 : std::max(options.threads, 1);
-  const uint64_t threads = std::min<uint64_t>(wanted, context.block_count);
+  const uint64_t threads = std::min<uint64_t>(wanted, context.cluster_count);
   std::vector<std::unique_ptr<Executor>> executors;
   for (uint64_t t = 0; t < threads; ++t) {
     executors.push_back(std::make_unique<Executor>(context, t, threads));

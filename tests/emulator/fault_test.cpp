@@ -123,8 +123,8 @@ TEST_CASE("a barrier that too few warps reach") {
                                  launch({1, 1, 1}, {96, 1, 1}, Arguments().add(px)));
     CHECK(fault.kind == FaultKind::deadlock);
     starts_with(fault.text(),
-                "deadlock: barrier 1 waits for 64 threads, 32 arrived, and no warp can go on; "
-                "kernel deadlock, block (0,0,0), thread (0,0,0), faults.cu:26: bar.sync 1, 64");
+                "deadlock: barrier 1 waits for 64 threads, 32 arrived, and no warp can go on: block "
+                "(0,0,0) warp 0 waits for barrier 1 at line 26 (bar.sync 1, 64); kernel deadlock, block (0,0,0), thread (0,0,0), faults.cu:26: bar.sync 1, 64");
   }
 }
 
