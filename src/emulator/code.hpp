@@ -77,10 +77,17 @@ struct Block {
   std::array<uint32_t, kComputeKindCount> matrix_operations{};
 };
 
+// What a memory instruction promises about order, as its opcode says. Everything runs sequentially
+// consistent; checkers care.
+enum class MemoryOrder : uint8_t { weak, volatile_, relaxed, acquire, release, acq_rel };
+inline bool is_strong(MemoryOrder order) { return order >= MemoryOrder::relaxed; }
+MemoryOrder memory_order(std::string_view opcode);
+
 struct Origin {
   uint32_t ptx_line;
   SourceLocation location;
   std::string text;
+  MemoryOrder order = MemoryOrder::weak;
 };
 
 // What a constant slot holds.

@@ -94,6 +94,19 @@ void trap_op(const Op& op, Warp& warp) {
         "the kernel executed trap");
 }
 
+template <class T, bool Masked>
+void divisor_check_op(const Op& op, Warp& warp) {
+  const T* a = lane_array<T>(warp, op.a);
+  uint32_t zero = 0;
+  for (int l = 0; l < lanes; ++l) zero |= static_cast<uint32_t>(a[l] == 0) << l;
+  zero &= warp.mask;
+  if (zero != 0) notify(warp, [&](Listener& l) { l.divided_by_zero(warp, op, zero); });
+}
+
+void fence_op(const Op& op, Warp& warp) {
+  notify(warp, [&](Listener& l) { l.fenced(warp, warp.mask, static_cast<FenceKind>(op.imm)); });
+}
+
 void nothing_op(const Op&, Warp&) {}
 
 enum class Shuffle { up, down, butterfly, index };
@@ -275,6 +288,12 @@ std::array<Handler, 2> clock_handler(int bits) {
   return {nullptr, nullptr};
 }
 std::array<Handler, 2> trap_handler() { return {trap_op, trap_op}; }
+std::array<Handler, 2> divisor_check_handler(int bits) {
+  if (bits == 16) return {divisor_check_op<uint16_t, false>, divisor_check_op<uint16_t, true>};
+  if (bits == 32) return {divisor_check_op<uint32_t, false>, divisor_check_op<uint32_t, true>};
+  return {divisor_check_op<uint64_t, false>, divisor_check_op<uint64_t, true>};
+}
+std::array<Handler, 2> fence_handler() { return {fence_op, fence_op}; }
 std::array<Handler, 2> nothing_handler() { return {nothing_op, nothing_op}; }
 
 std::array<Handler, 2> shuffle_handler(std::string_view mode) {

@@ -63,6 +63,9 @@ struct CopyEvent {
   bool async_proxy = false;
   uint64_t id = 0;  // unique within the launch; the same at issue, read and completion
   CopyPlace source, destination;
+  // The mbarrier that a bulk copy counts its bytes on; nullptr when it has none.
+  const BlockPlace* mbarrier_owner = nullptr;
+  uint64_t mbarrier = 0;  // its offset
   std::span<const CopyPart> parts;
 };
 
@@ -105,6 +108,13 @@ class Listener {
   virtual void copy_issued(const CopyEvent&) {}
   virtual void copy_source_read(const CopyEvent&) {}
   virtual void copy_completed(const CopyEvent&) {}
+
+  // Shared memory read through the asynchronous proxy other than by a copy: operands of wgmma.
+  virtual void async_proxy_read(const Warp&, const Op&, const BlockPlace&, uint64_t /*offset*/,
+                                uint64_t /*bytes*/) {}
+
+  // Integer div or rem whose divisor is zero in these lanes.
+  virtual void divided_by_zero(const Warp&, const Op&, uint32_t /*lanes*/) {}
 
   // mbarrier objects live at an offset of a block's shared memory. arrived: releases what the lanes
   // did before (also cp.async.mbarrier.arrive, and a bulk copy when it names its mbarrier).

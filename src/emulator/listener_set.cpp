@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "emulator/check_global.hpp"
+#include "emulator/check_shared.hpp"
 #include "emulator/run.hpp"
 
 namespace mtmc::emulator {
@@ -47,7 +49,22 @@ ListenerSet::ListenerSet(const LaunchView& view) {
     return;
   }
   profile_ = std::make_unique<ProfileListener>(view);
-  compose(*profile_);
+  if (checks == Checks::bounds) {
+    compose(*profile_);
+    return;
+  }
+  if (checks == Checks::shared_races) {
+    auto shared = std::make_unique<SharedRaces>(view);
+    compose(*profile_, *shared);
+    owned_.push_back(std::move(shared));
+    return;
+  }
+  auto shared = std::make_unique<SharedChecks>(view);
+  auto global = std::make_unique<GlobalChecker>(view);
+  compose(*profile_, *shared, *global);
+  sync_listener_ = shared.get();
+  owned_.push_back(std::move(shared));
+  owned_.push_back(std::move(global));
 }
 
 ListenerSet::~ListenerSet() = default;

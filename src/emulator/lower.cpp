@@ -35,6 +35,17 @@ bool takes_the_whole_warp(std::string_view opcode) {
 
 }  // namespace
 
+MemoryOrder memory_order(std::string_view opcode) {
+  for (const std::string_view part : split(opcode)) {
+    if (part == "volatile") return MemoryOrder::volatile_;
+    if (part == "relaxed" || part == "mmio") return MemoryOrder::relaxed;
+    if (part == "acquire") return MemoryOrder::acquire;
+    if (part == "release") return MemoryOrder::release;
+    if (part == "acq_rel" || part == "sc") return MemoryOrder::acq_rel;
+  }
+  return MemoryOrder::weak;
+}
+
 Lowering::Lowering(const Module& module, const Function& function, Code& code)
     : module_(module), function_(function), code_(code) {
   for (const Register& r : function.registers) register_bits.push_back(r.bits);
@@ -48,7 +59,7 @@ void Lowering::run() {
     in_ = &in;
     issue_class_ = issue_class_of(in.opcode);
     origin_ = static_cast<int32_t>(code_.origins.size());
-    code_.origins.push_back({in.ptx_line, in.location, in.text});
+    code_.origins.push_back({in.ptx_line, in.location, in.text, memory_order(in.opcode)});
     first_ = true;
     guard_ = in.guard;
     guard_negated_ = in.guard_negated;
@@ -390,7 +401,19 @@ void Lowering::table_instruction() {
   for (int i = 0; i < entry->source_count; ++i) {
     operands.push_back(source(operand(i + 1), entry->sources[i]));
   }
+  if ((parts_[0] == "div" || parts_[0] == "rem") && !entry->target.floating) {
+    check_divisor(operands.back(), entry->target.bits);
+  }
   emit_entry(*entry, operands);
+}
+
+// Tells whoever listens of lanes whose divisor is zero; the division itself then gives a value.
+void Lowering::check_divisor(const Ref& divisor, int bits) {
+  const bool first = first_;
+  Lowered& l = emit(divisor_check_handler(bits));
+  l.counts = false;
+  first_ = first;
+  use(l, l.a = divisor);
 }
 
 // ---- instructions ------------------------------------------------------------------------------
@@ -420,16 +443,10 @@ void Lowering::instruction(const Instruction& in) {
   if (base == "ldmatrix") return ldmatrix();
   if (base == "cp") return cp_async();
   if (base == "isspacep") return isspacep();
-  if (base == "membar" || base == "fence" || base == "nanosleep" || base == "prefetch" ||
-      base == "prefetchu" || base == "pmevent") {
-    if (base == "fence" && parts_.size() > 1 && parts_[1] != "acq_rel" && parts_[1] != "sc" &&
-        parts_[1] != "acquire" && parts_[1] != "release") {
-      unsupported();  // proxies and mbarriers are not modelled
-    }
+  if (base == "membar" || base == "fence") return fence();
+  if (base == "nanosleep" || base == "prefetch" || base == "prefetchu" || base == "pmevent") {
     skip();
-    if (base != "prefetch" && base != "prefetchu" && base != "pmevent") {
-      out.back().watches = Lowered::Watches::grid;
-    }
+    if (base == "nanosleep") out.back().watches = Lowered::Watches::grid;
     return;
   }
   if (base == "trap" || base == "brkpt") {

@@ -102,6 +102,7 @@ class Lowering {
   void expect_operands(size_t count) const;
 
   void table_instruction();
+  void check_divisor(const Ref& divisor, int bits);
   void move();
   void cvta();
   void setp();
@@ -117,6 +118,7 @@ class Lowering {
   void shuffle();
   void vote();
   void activemask();
+  void fence();
   void match();
   void redux();
   void ldmatrix();
@@ -170,6 +172,8 @@ std::array<Handler, 2> select_handler(int bits);
 std::array<Handler, 2> guard_handler();
 std::array<Handler, 2> clock_handler(int bits);
 std::array<Handler, 2> trap_handler();
+std::array<Handler, 2> divisor_check_handler(int bits);
+std::array<Handler, 2> fence_handler();  // Op::imm: a FenceKind
 std::array<Handler, 2> nothing_handler();
 std::array<Handler, 2> shuffle_handler(std::string_view mode);  // up down bfly idx
 std::array<Handler, 2> vote_handler(std::string_view mode);     // all any uni ballot

@@ -101,6 +101,37 @@ void Lowering::activemask() {
   define(l, l.d = target(operand(0), 32));
 }
 
+// Execution is sequentially consistent: fences matter to listeners alone.
+void Lowering::fence() {
+  // membar.{cta,gl,sys}; fence{.sc,.acq_rel,.acquire,.release}.{cta,cluster,gpu,sys};
+  // fence.proxy.async{.space}; fence.mbarrier_init.release.cluster
+  const std::string& opcode = in_->opcode;
+  const std::string_view scope = parts_.back();
+  FenceKind kind = FenceKind::device;
+  if (opcode == "fence.mbarrier_init.release.cluster") {
+    kind = FenceKind::mbarrier_init;
+  } else if (opcode == "fence.proxy.async" || opcode == "fence.proxy.async.global" ||
+             opcode == "fence.proxy.async.shared::cta" ||
+             opcode == "fence.proxy.async.shared::cluster") {
+    kind = FenceKind::proxy;
+  } else {
+    const bool ordered = parts_.size() == 3 && (parts_[1] == "sc" || parts_[1] == "acq_rel" ||
+                                                parts_[1] == "acquire" || parts_[1] == "release");
+    if (parts_.size() != 2 && !(parts_[0] == "fence" && ordered)) unsupported();
+    if (scope == "cta") {
+      kind = FenceKind::block;
+    } else if (scope == "cluster" && parts_[0] == "fence") {
+      kind = FenceKind::cluster;
+    } else if (scope != "sys" && scope != (parts_[0] == "fence" ? "gpu" : "gl")) {
+      unsupported();
+    }
+  }
+  expect_operands(0);
+  Lowered& l = emit(fence_handler());
+  l.imm = static_cast<uint64_t>(kind);
+  l.watches = Lowered::Watches::grid;
+}
+
 void Lowering::match() {
   // match.any.sync.b32 d, a, members; match.all.sync.b32 d{|p}, a, members
   if (parts_.size() != 4 || parts_[2] != "sync") unsupported();

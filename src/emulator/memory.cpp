@@ -6,8 +6,70 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 
 namespace mtmc::emulator {
+
+namespace {
+
+uint64_t* zeroed_bits(uint64_t bits) {
+  auto* p = static_cast<uint64_t*>(std::calloc(bits / 64 + 1, sizeof(uint64_t)));
+  if (p == nullptr) throw std::bad_alloc();
+  return p;
+}
+
+}  // namespace
+
+void InitialisedBytes::Free::operator()(uint64_t* p) const { std::free(p); }
+
+InitialisedBytes::InitialisedBytes(uint64_t bytes)
+    : bytes_(bytes), bits_(zeroed_bits((bytes >> shift_) + 1)) {}
+
+// Halves the granule: every bit becomes two.
+void InitialisedBytes::refine() {
+  const uint64_t old = (bytes_ >> shift_) + 1;
+  shift_ -= 1;
+  std::unique_ptr<uint64_t[], Free> bits(zeroed_bits(2 * old));
+  for (uint64_t word = 0; word <= old / 64; ++word) {
+    for (uint64_t rest = bits_[word]; rest != 0; rest &= rest - 1) {
+      const uint64_t bit = 2 * (word * 64 + static_cast<uint64_t>(__builtin_ctzll(rest)));
+      bits[bit >> 6] |= uint64_t{3} << (bit & 63);
+    }
+  }
+  bits_ = std::move(bits);
+}
+
+void InitialisedBytes::set(uint64_t first, uint64_t count) {
+  // The end of the allocation may be odd: nothing lies beyond it.
+  while (shift_ > 0 &&
+         ((first & ((1u << shift_) - 1)) != 0 ||
+          (((first + count) & ((1u << shift_) - 1)) != 0 && first + count != bytes_))) {
+    refine();
+  }
+  uint64_t bit = first >> shift_;
+  const uint64_t end = (first + count + (1u << shift_) - 1) >> shift_;
+  while (bit < end) {
+    const uint64_t here = std::min<uint64_t>(64 - (bit & 63), end - bit);
+    const uint64_t ones = here == 64 ? ~uint64_t{0} : (uint64_t{1} << here) - 1;
+    bits_[bit >> 6] |= ones << (bit & 63);
+    bit += here;
+  }
+}
+
+std::optional<uint64_t> InitialisedBytes::first_missing(uint64_t first, uint64_t count) const {
+  uint64_t bit = first >> shift_;
+  const uint64_t end = (first + count + (1u << shift_) - 1) >> shift_;
+  while (bit < end) {
+    const uint64_t here = std::min<uint64_t>(64 - (bit & 63), end - bit);
+    const uint64_t ones = here == 64 ? ~uint64_t{0} : (uint64_t{1} << here) - 1;
+    const uint64_t missing = ~(bits_[bit >> 6] >> (bit & 63)) & ones;
+    if (missing != 0) {
+      return std::max(first, (bit + static_cast<uint64_t>(__builtin_ctzll(missing))) << shift_);
+    }
+    bit += here;
+  }
+  return std::nullopt;
+}
 
 DeviceMemory::~DeviceMemory() {
   for (const auto& allocation : allocations_) std::free(allocation->host);
@@ -109,6 +171,31 @@ Result<void> DeviceMemory::track_writes(uint64_t address) {
   }
   allocation->tracks_writes = true;
   allocation->written.assign((allocation->bytes + 63) / 64, 0);
+  return {};
+}
+
+Result<void> DeviceMemory::track_initialisation(uint64_t address) {
+  Allocation* allocation = find_mutable(address);
+  if (allocation == nullptr) {
+    return bad_input(fmt::format("no allocation contains 0x{:x}", address));
+  }
+  allocation->initialised = std::make_unique<InitialisedBytes>(allocation->bytes);
+  return {};
+}
+
+Result<void> DeviceMemory::mark_initialised(uint64_t address, uint64_t bytes) {
+  if (bytes == 0) return {};
+  Allocation* allocation = find_mutable(address);
+  if (allocation == nullptr || bytes > allocation->end() - address) {
+    return bad_input(
+        fmt::format("{} bytes at 0x{:x} are not inside one allocation", bytes, address));
+  }
+  if (allocation->initialised == nullptr) return {};
+  if (bytes == allocation->bytes) {
+    allocation->initialised = nullptr;
+  } else {
+    allocation->initialised->set(address - allocation->address, bytes);
+  }
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +20,26 @@ namespace mtmc::emulator {
 
 enum class Access : uint8_t { read_only, read_write };
 
+// Which bytes of an allocation hold something: one bit per 4 bytes, or per fewer once something
+// narrower is stored. Memory is taken as bits are set.
+class InitialisedBytes {
+ public:
+  explicit InitialisedBytes(uint64_t bytes);
+  void set(uint64_t first, uint64_t count);
+  // The first byte of [first, first + count) that was not set, if any.
+  std::optional<uint64_t> first_missing(uint64_t first, uint64_t count) const;
+
+ private:
+  struct Free {
+    void operator()(uint64_t* p) const;
+  };
+  void refine();
+
+  uint64_t bytes_;
+  uint32_t shift_ = 2;
+  std::unique_ptr<uint64_t[], Free> bits_;
+};
+
 struct Allocation {
   uint64_t address = 0;
   uint64_t bytes = 0;
@@ -27,6 +48,7 @@ struct Allocation {
   char* host = nullptr;
   bool tracks_writes = false;
   std::vector<uint64_t> written;  // one bit per byte, set when a kernel stored there
+  std::unique_ptr<InitialisedBytes> initialised;  // nullptr: all bytes count as initialised
 
   uint64_t end() const { return address + bytes; }
 };
@@ -57,6 +79,12 @@ class DeviceMemory {
   Result<void> track_writes(uint64_t address);
   // The record: bit i of word i/64 is byte i. Empty when not tracked.
   std::span<const uint64_t> written(uint64_t address) const;
+
+  // From now on no byte of the allocation counts as initialised: a launch with Checks::all reports
+  // loads of bytes that neither mark_initialised() nor a kernel wrote. A launch with fewer checks,
+  // or of part of the grid, ends this for what it may have written.
+  Result<void> track_initialisation(uint64_t address);
+  Result<void> mark_initialised(uint64_t address, uint64_t bytes);
 
   uint64_t used_bytes() const { return used_bytes_; }
   uint64_t limit_bytes() const { return limit_bytes_; }

@@ -83,6 +83,13 @@ class LaunchRun {
     const size_t words = std::min(written.size(), allocation.written.size());
     for (size_t i = 0; i < words; ++i) allocation.written[i] |= written[i];
   }
+
+  // What was written where is not known: writable memory counts as initialised from now on.
+  static void end_initialisation_tracking(DeviceMemory& memory) {
+    for (const auto& allocation : memory.allocations_) {
+      if (allocation->access == Access::read_write) allocation->initialised = nullptr;
+    }
+  }
 };
 
 namespace {
@@ -172,7 +179,8 @@ Result<LaunchReport> execute(const Program& program, DeviceMemory& memory,
   const uint64_t total = launch.grid[0] * launch.grid[1] * launch.grid[2];
   context.cluster_count = options.blocks.empty() ? total : options.blocks.size();
 
-  const uint64_t wanted = code.order_dependent ? 1 : std::max(options.threads, 1);
+  const bool single = code.order_dependent || options.checks == Checks::all;
+  const uint64_t wanted = single ? 1 : std::max(options.threads, 1);
   const uint64_t threads = std::min<uint64_t>(wanted, context.cluster_count);
   std::vector<std::unique_ptr<Executor>> executors;
   for (uint64_t t = 0; t < threads; ++t) {
@@ -215,6 +223,9 @@ Result<LaunchReport> execute(const Program& program, DeviceMemory& memory,
   for (const auto& executor : executors) executor->add_to(report.profile);
   merge_touched(executors, memory, variables, report.profile);
   merge_faults(executors, stop, first, report);
+  if (options.checks != Checks::all || !options.blocks.empty() || stop) {
+    LaunchRun::end_initialisation_tracking(memory);
+  }
   return report;
 }
 

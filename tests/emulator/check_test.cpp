@@ -1,0 +1,215 @@
+// Every kind of fault as a golden text (goldens/faults.txt; MTMC_UPDATE_GOLDENS=1 rewrites it), the
+// same kinds and lines in all dialects, and kernels on which no check fires.
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <functional>
+
+#include "emulator/fixture.hpp"
+
+using namespace mtmc::emulator;
+using namespace mtmc::emulator::test;
+
+namespace {
+
+struct Case {
+  const char* name;  // of the golden's paragraph
+  const char* file;
+  const char* kernel;
+  // Fills the device and gives the launch.
+  std::function<LaunchParams(Device&)> prepare;
+  uint64_t budget = 0;
+};
+
+std::vector<int> counting(int n) {
+  std::vector<int> values(static_cast<size_t>(n));
+  for (int i = 0; i < n; ++i) values[static_cast<size_t>(i)] = i;
+  return values;
+}
+
+LaunchParams over(Device& device, int elements, uint32_t threads, uint64_t blocks = 1) {
+  const uint64_t x = device.upload(counting(elements), "x");
+  return launch({blocks, 1, 1}, {threads, 1, 1}, Arguments().add(x));
+}
+
+const std::vector<Case>& cases() {
+  static const std::vector<Case> list = {
+      {"out_of_bounds global", "faults", "out_of_bounds",
+       [](Device& d) {
+         const uint64_t x = d.upload(std::vector<float>(1024), "x", Access::read_only);
+         const uint64_t y = d.upload(std::vector<float>(1024), "y");
+         return launch({8, 1, 1}, {128, 1, 1}, Arguments().add(x).add(y).add(4));
+       }},
+      {"out_of_bounds null", "faults", "store_at",
+       [](Device&) {
+         return launch({1, 1, 1}, {1, 1, 1}, Arguments().add(uint64_t{0}).add(3));
+       }},
+      {"out_of_bounds shared", "faults", "shared_overrun",
+       [](Device& d) {
+         const uint64_t x = d.upload(counting(32), "x");
+         return launch({1, 1, 1}, {32, 1, 1}, Arguments().add(x).add(1));
+       }},
+      {"out_of_bounds local", "checks", "local_overrun",
+       [](Device& d) {
+         const uint64_t x = d.upload(counting(8), "x");
+         const uint64_t y = d.upload(counting(32), "y");
+         return launch({1, 1, 1}, {32, 1, 1}, Arguments().add(x).add(y).add(2));
+       }},
+      {"misaligned", "faults", "misaligned",
+       [](Device& d) {
+         const uint64_t x = d.upload(std::vector<char>(256), "x");
+         const uint64_t y = d.upload(std::vector<float>(32), "y");
+         return launch({1, 1, 1}, {32, 1, 1}, Arguments().add(x).add(y));
+       }},
+      {"read_only_write", "faults", "store_at",
+       [](Device& d) {
+         const uint64_t y = d.upload(std::vector<float>(4), "weights", Access::read_only);
+         return launch({1, 1, 1}, {1, 1, 1}, Arguments().add(y).add(1));
+       }},
+      {"uninitialised_read shared", "checks", "uninitialised_shared",
+       [](Device& d) { return over(d, 64, 64); }},
+      {"uninitialised_read global", "checks", "uninitialised_global",
+       [](Device& d) {
+         const uint64_t work = d.upload(std::vector<float>(66), "work");
+         const uint64_t y = d.upload(std::vector<float>(64), "y");
+         REQUIRE(d.memory.track_initialisation(work));
+         REQUIRE(d.memory.mark_initialised(work, 40 * 4));
+         return launch({1, 1, 1}, {64, 1, 1}, Arguments().add(work).add(y));
+       }},
+      {"shared_race read after write", "checks", "missing_syncthreads",
+       [](Device& d) { return over(d, 64, 64); }},
+      {"shared_race write after read", "checks", "overwritten_too_early",
+       [](Device& d) { return over(d, 64, 64); }},
+      {"shared_race lanes", "checks", "missing_syncwarp",
+       [](Device& d) { return over(d, 32, 32); }},
+      {"global_race", "checks", "blocks_write_one_place",
+       [](Device& d) {
+         const uint64_t y = d.upload(std::vector<float>(128), "y");
+         return launch({3, 1, 1}, {32, 1, 1}, Arguments().add(y));
+       }},
+      {"global_race missing fence", "checks", "last_block_without_fence",
+       [](Device& d) {
+         const uint64_t x = d.upload(std::vector<float>(4), "x", Access::read_only);
+         const uint64_t partial = d.upload(std::vector<float>(4), "partial");
+         const uint64_t count = d.upload(std::vector<unsigned>(1), "count");
+         const uint64_t y = d.upload(std::vector<float>(1), "y");
+         return launch({4, 1, 1}, {32, 1, 1},
+                       Arguments().add(x).add(partial).add(count).add(y));
+       }},
+      {"division_by_zero", "checks", "divide",
+       [](Device& d) {
+         const uint64_t a = d.upload(counting(32), "a");
+         const uint64_t b = d.upload(counting(32), "b");
+         const uint64_t q = d.upload(counting(32), "q");
+         return launch({1, 1, 1}, {32, 1, 1}, Arguments().add(a).add(b).add(q));
+       }},
+      {"divergent_barrier", "faults", "divergent_barrier",
+       [](Device& d) { return over(d, 32, 32); }},
+      {"deadlock", "faults", "deadlock", [](Device& d) { return over(d, 96, 96); }},
+      {"inactive_lane_shuffle", "faults", "lonely_shuffle",
+       [](Device& d) { return over(d, 32, 32); }},
+      {"trap", "faults", "traps", [](Device& d) { return over(d, 64, 64); }},
+      {"budget_exceeded", "faults", "endless",
+       [](Device& d) {
+         const uint64_t x = d.upload(std::vector<int>(1), "x");
+         return launch({4, 1, 1}, {64, 1, 1}, Arguments().add(x));
+       },
+       100000},
+      {"launch_error", "faults", "traps",
+       [](Device& d) {
+         LaunchParams params = over(d, 64, 64);
+         params.grid[1] = 65536;
+         return params;
+       }},
+  };
+  return list;
+}
+
+LaunchReport run_case(const Case& c, const char* dialect, Checks checks = Checks::all) {
+  Device device;
+  const LaunchParams params = c.prepare(device);
+  RunOptions options;
+  options.checks = checks;
+  options.instruction_budget = c.budget;
+  const auto report =
+      run(load(std::string(c.file) + "." + dialect, c.kernel), device.memory, params, options);
+  REQUIRE(report);
+  return *report;
+}
+
+std::string text_of(const LaunchReport& report) {
+  std::string text;
+  for (const Fault& fault : report.faults) text += fault.text() + "\n";
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("each kind of fault has its text") {
+  std::string all;
+  for (const Case& c : cases()) {
+    const LaunchReport report = run_case(c, "sm_80");
+    INFO(c.name);
+    REQUIRE(report.fault);
+    CHECK(std::string(c.name).find(fault_identifier(report.fault->kind)) == 0);
+    all += std::string("[") + c.name + "]\n" + text_of(report) + "\n";
+  }
+  const std::string path = std::string(MTMC_SOURCE_DIR) + "/tests/emulator/goldens/faults.txt";
+  if (const char* update = std::getenv("MTMC_UPDATE_GOLDENS"); update && *update == '1') {
+    std::ofstream(path) << all;
+  }
+  std::ifstream in(path);
+  std::stringstream golden;
+  golden << in.rdbuf();
+  INFO(path << " is missing or differs; MTMC_UPDATE_GOLDENS=1 rewrites it");
+  CHECK(golden.str() == all);
+}
+
+TEST_CASE("a fault has the same kind, place and line in all dialects") {
+  for (const Case& c : cases()) {
+    const LaunchReport expected = run_case(c, "sm_80");
+    for (const char* dialect : {"sm_90a", "sm_100a"}) {
+      INFO(c.name << " in " << dialect);
+      const LaunchReport report = run_case(c, dialect);
+      REQUIRE(report.fault);
+      CHECK(report.fault->kind == expected.fault->kind);
+      CHECK(report.fault->block == expected.fault->block);
+      CHECK(report.fault->thread == expected.fault->thread);
+      if (expected.fault->kind != FaultKind::budget_exceeded) {
+        CHECK(report.fault->line == expected.fault->line);
+      }
+    }
+  }
+}
+
+TEST_CASE("races of warps are found at the cheaper level too, those of lanes and blocks are not") {
+  for (const Case& c : cases()) {
+    const std::string name = c.name;
+    if (name == "shared_race read after write" || name == "shared_race write after read") {
+      CHECK(run_case(c, "sm_80", Checks::shared_races).faults.size() == 1);
+    }
+    if (name == "shared_race lanes" || name.starts_with("global_race")) {
+      CHECK(run_case(c, "sm_80", Checks::shared_races).faults.empty());
+    }
+    if (name.starts_with("shared_race")) CHECK(run_case(c, "sm_80", Checks::bounds).faults.empty());
+  }
+}
+
+TEST_CASE("findings do not depend on the number of host threads") {
+  for (const Case& c : cases()) {
+    if (!std::string(c.name).starts_with("shared_race")) continue;
+    std::string expected;
+    for (const int threads : {1, 2, 3}) {
+      Device device;
+      LaunchParams params = c.prepare(device);
+      params.grid[0] = 7;
+      RunOptions options;
+      options.checks = Checks::shared_races;
+      options.threads = threads;
+      const auto report = run(load(std::string(c.file) + ".sm_80", c.kernel), device.memory, params,
+                              options);
+      REQUIRE(report);
+      if (threads == 1) expected = text_of(*report);
+      CHECK(text_of(*report) == expected);
+    }
+  }
+}
