@@ -220,13 +220,23 @@ inline void GlobalChecker::touch(Shadow& s, const Request& r, uint64_t first, ui
 void GlobalChecker::collide(Shadow& s, const Request& r, uint64_t chunk, uint64_t mask) {
   std::vector<Record>* more = nullptr;
   Record* own = nullptr;
+  // A block that touched a place with strong accesses itself has seen those before it there.
+  uint64_t observed = 0;
+  const auto observe = [&](const Record& record) {
+    if (record.owner == r.owner && record.strong != 0) observed |= record.wrote | record.read;
+  };
+  observe(s.records[chunk]);
+  if (s.records[chunk].more != 0) {
+    for (const Record& record : s.more[chunk]) observe(record);
+  }
   const auto visit = [&](Record& record) {
     if (record.owner == r.owner) {
       if (record.epoch == r.epoch && record.strong == r.strong) own = &record;
       return;
     }
     if (record.strong != 0 && r.strong) return;
-    const uint64_t theirs = r.act == Act::load ? record.wrote : record.wrote | record.read;
+    uint64_t theirs = r.act == Act::load ? record.wrote : record.wrote | record.read;
+    if (record.strong != 0) theirs &= ~observed;
     if ((theirs & mask) == 0 || ordered(record, r.owner)) return;
     const bool wrote = (record.wrote & mask) != 0;
     const uint64_t granule = (chunk << 6) + static_cast<uint64_t>(__builtin_ctzll(theirs & mask));

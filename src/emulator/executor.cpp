@@ -22,6 +22,7 @@ Executor::Executor(LaunchContext& context, uint64_t first, uint64_t stride)
       code_(*context.program->code),
       next_(first),
       stride_(stride),
+      findings_(code_),
       listeners_({*context.program, code_, *context.launch, *context.options, *context.memory,
                   LiveBlock::warps_of(*context.launch), LiveBlock::shared_bytes_of(context),
                   findings_}) {

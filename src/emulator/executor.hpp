@@ -48,6 +48,7 @@ class Executor {
 
   const std::optional<Fault>& fault() const { return fault_; }
   uint64_t fault_position() const { return fault_position_; }
+  const Program& program() const { return *context_.program; }
   const Findings& findings() const { return findings_; }
   Fault fault_of(const FaultError& error, const std::array<uint32_t, 3>& block) const;
   void add_to(Profile& profile) const;

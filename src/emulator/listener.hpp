@@ -144,8 +144,8 @@ inline void notify_synced(const Warp& warp, uint32_t lanes_together) {
   if (warp.sync_listener != nullptr) warp.sync_listener->warp_synced(warp, lanes_together);
 }
 
-// Where checkers put what the kernel survives. Each pair of places is kept once per kind, up to a
-// limit; the message is made only when it is kept.
+// Where checkers put what the kernel survives. Each pair of source lines is kept once per kind, up
+// to a limit; the message is made only when it is kept.
 class Findings {
  public:
   static constexpr size_t limit = 64;
@@ -155,6 +155,8 @@ class Findings {
     BlockPlace place;
     int32_t other_origin = -1;  // the other access of a race
   };
+
+  explicit Findings(const Code& code) : code_(code) {}
 
   template <class Message>
   void report(FaultKind kind, const Warp& warp, int32_t origin, int32_t other_origin, int lane,
@@ -174,14 +176,24 @@ class Findings {
   }
 
  private:
+  bool same_line(int32_t a, int32_t b) const {
+    if (a == b || a < 0 || b < 0) return a == b;
+    const SourceLocation& x = code_.origins[a].location;
+    const SourceLocation& y = code_.origins[b].location;
+    return x.line != 0 && x.line == y.line && x.file == y.file;
+  }
   bool is_new(FaultKind kind, int32_t origin, int32_t other) const {
     if (found_.size() >= limit) return false;
     for (const Finding& f : found_) {
-      if (f.error.kind == kind && f.error.origin == origin && f.other_origin == other) return false;
+      if (f.error.kind == kind && same_line(f.error.origin, origin) &&
+          same_line(f.other_origin, other)) {
+        return false;
+      }
     }
     return true;
   }
 
+  const Code& code_;
   std::vector<Finding> found_;
 };
 

@@ -144,7 +144,7 @@ void merge_faults(const std::vector<std::unique_ptr<Executor>>& executors,
   std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
     return std::tie(a.position, a.index) < std::tie(b.position, b.index);
   });
-  Findings distinct;
+  Findings distinct(*executors[0]->program().code);
   for (const Found& f : found) {
     const Findings::Finding& finding = executors[f.executor]->findings().found()[f.index];
     if (!distinct.add(finding)) continue;

@@ -25,6 +25,10 @@ T must(Result<T> result, const std::string& what) {
   return std::move(*result);
 }
 
+void must(Result<void> result, const std::string& what) {
+  if (!result) throw std::runtime_error(what + ": " + result.error().message);
+}
+
 kernel::DeviceFacts h200() {
   kernel::DeviceFacts d;
   d.name = "H200", d.architecture = "sm_90a", d.sms = 132, d.clock_hz = 1.98e9,
@@ -119,6 +123,7 @@ struct Bench {
           if (op.values[static_cast<std::size_t>(v)].name == b.name) fill(op, v, bytes);
       } else {
         std::memset(bytes.data(), 0x3e, bytes.size());  // finite nonsense
+        must(memory.track_initialisation(address), "track");
       }
     }
   }
@@ -189,8 +194,10 @@ Run run(const Problem& problem, const kernel::Candidate& candidate,
   for (const auto& step : recipe.run) {
     const auto& launch = std::get<kernel::ResolvedLaunch>(step);
     const auto program = must(emulator::decode(module, launch.kernel), "decode");
+    emulator::RunOptions options;
+    options.checks = emulator::Checks::all;  // no kernel of the coder may be at fault
     auto report =
-        must(emulator::run(program, bench.memory, bench.params(launch, program), {}), "run");
+        must(emulator::run(program, bench.memory, bench.params(launch, program), options), "run");
     if (report.fault) {
       result.mismatch = report.fault->text();
       return result;

@@ -99,8 +99,8 @@ TEST_CASE("good kernels have no fault: products, transposes, softmax, tensor cor
       const uint64_t b = d.upload(ramp(128 * 128), "b", Access::read_only);
       const uint64_t c = output<float>(d, 128 * 128, "c");
       CHECK(faults_of(std::string("good.") + dialect, "sgemm_double_buffered", d,
-                      launch({2, 2, 1}, {256, 1, 1},
-                             Arguments().add(a).add(b).add(c).add(128))) == "");
+                      launch({2, 2, 1}, {256, 1, 1}, Arguments().add(a).add(b).add(c).add(128))) ==
+            "");
       const uint64_t t = output<float>(d, 128 * 128, "t");
       CHECK(faults_of(std::string("good.") + dialect, "transpose", d,
                       launch({8, 8, 1}, {16, 16, 1}, Arguments().add(a).add(t).add(128))) == "");

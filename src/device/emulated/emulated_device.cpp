@@ -32,6 +32,13 @@ const char* fault_kind(emulator::FaultKind kind) {
     case emulator::FaultKind::budget_exceeded: return "over_budget";
     case emulator::FaultKind::launch_error: return "launch_error";
     case emulator::FaultKind::unsupported: return "unsupported";
+    case emulator::FaultKind::shared_race:
+    case emulator::FaultKind::global_race:
+    case emulator::FaultKind::async_copy_hazard:
+    case emulator::FaultKind::missing_proxy_fence: return "race";
+    case emulator::FaultKind::mbarrier_mismatch: return "deadlock";
+    case emulator::FaultKind::uninitialised_read:
+    case emulator::FaultKind::division_by_zero:
     case emulator::FaultKind::inactive_lane_shuffle:
     case emulator::FaultKind::trap: break;
   }
@@ -70,6 +77,8 @@ class EmulatedDevice : public Device {
     if (!address) return tl::unexpected<Error>(address.error());
     if (request.track_writes)
       if (auto ok = memory_->track_writes(*address); !ok) return tl::unexpected<Error>(ok.error());
+    if (settings_.run.checks == emulator::Checks::all)
+      if (auto ok = memory_->track_initialisation(*address); !ok) return tl::unexpected<Error>(ok.error());
     buffers_.push_back(*address);
     return static_cast<int>(buffers_.size()) - 1;
   }
@@ -78,7 +87,7 @@ class EmulatedDevice : public Device {
     auto span = memory_->span(buffers_.at(buffer) + static_cast<std::uint64_t>(offset), bytes.size());
     if (!span) return tl::unexpected<Error>(span.error());
     std::copy(bytes.begin(), bytes.end(), span->begin());
-    return {};
+    return memory_->mark_initialised(buffers_.at(buffer) + static_cast<std::uint64_t>(offset), bytes.size());
   }
 
   Result<void> read(int buffer, std::int64_t offset, std::span<std::byte> bytes) override {
@@ -269,6 +278,8 @@ class EmulatedDevice : public Device {
     auto span = memory_->span(*base + static_cast<std::uint64_t>(m.offset_bytes), static_cast<std::uint64_t>(m.bytes));
     if (!span) return tl::unexpected<Error>(span.error());
     std::fill(span->begin(), span->end(), static_cast<std::byte>(m.byte));
+    if (auto ok = memory_->mark_initialised(*base + static_cast<std::uint64_t>(m.offset_bytes), static_cast<std::uint64_t>(m.bytes)); !ok)
+      return tl::unexpected<Error>(ok.error());
     streamed("memset", static_cast<double>(m.bytes), report);
     return {};
   }
@@ -282,6 +293,8 @@ class EmulatedDevice : public Device {
     if (!source) return tl::unexpected<Error>(source.error());
     if (!target) return tl::unexpected<Error>(target.error());
     std::memmove(target->data(), source->data(), source->size());
+    if (auto ok = memory_->mark_initialised(*to + static_cast<std::uint64_t>(c.to_offset_bytes), static_cast<std::uint64_t>(c.bytes)); !ok)
+      return tl::unexpected<Error>(ok.error());
     streamed("copy", 2.0 * static_cast<double>(c.bytes), report);
     return {};
   }
