@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "emulator/fault.hpp"
+#include "emulator/matrix_arithmetic.hpp"
 #include "emulator/memory.hpp"
 #include "emulator/module.hpp"
 #include "emulator/profile.hpp"
@@ -249,6 +250,7 @@ struct alignas(64) Warp {
   void* watchers = nullptr;           // what Site::watch is called with
   Listeners* listeners = nullptr;     // of rarer events; nullptr: nobody listens
   Listener* sync_listener = nullptr;  // of .sync instructions; nullptr: nobody listens
+  MatrixArithmetic matrix_arithmetic = MatrixArithmetic::fma_chain;
   const std::vector<int32_t>* lists = nullptr;
   const Op* guarded = nullptr;
   bool waiting = false;  // set by a handler that needs lanes that are not here

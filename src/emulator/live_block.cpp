@@ -97,6 +97,7 @@ LiveBlock::LiveBlock(const LaunchContext& launch_context, Executor& executor, Si
     warp.watchers = executor.listeners().watchers();
     warp.listeners = executor.listeners().listeners();
     warp.sync_listener = executor.listeners().sync_listener();
+    warp.matrix_arithmetic = context.options->matrix_arithmetic;
     warp.lists = code.lists.data();
     warp.guarded = code.guarded.data();
   }

@@ -27,7 +27,8 @@ bool is_type(std::string_view t) {
 
 bool takes_the_whole_warp(std::string_view opcode) {
   for (const std::string_view base :
-       {"bar.", "barrier.", "shfl.", "vote.", "match.", "redux.", "mma.", "ldmatrix."}) {
+       {"bar.", "barrier.", "shfl.", "vote.", "match.", "redux.", "mma.", "wmma.", "wgmma.",
+        "ldmatrix.", "stmatrix.", "movmatrix."}) {
     if (opcode.starts_with(base)) return true;
   }
   return false;
@@ -440,7 +441,11 @@ void Lowering::instruction(const Instruction& in) {
   if (base == "atom") return atomic(false);
   if (base == "red") return atomic(true);
   if (base == "mma") return mma();
-  if (base == "ldmatrix") return ldmatrix();
+  if (base == "wmma") return wmma();
+  if (base == "wgmma") return wgmma();
+  if (base == "ldmatrix") return matrix_move(false);
+  if (base == "stmatrix") return matrix_move(true);
+  if (base == "movmatrix") return movmatrix();
   if (base == "cp") return cp_async();
   if (base == "isspacep") return isspacep();
   if (base == "membar" || base == "fence") return fence();

@@ -40,6 +40,7 @@ struct Lowered {
   int32_t guard = -1;
   bool guard_negated = false;
   Watches watches = Watches::nothing;
+  bool reads_first = false;  // every source is read before a target is written, lists included
   bool counts = true;  // false for the helpers that one PTX instruction needs beside itself
   int32_t label = -1;  // branch target
   int reduce = -1;
@@ -121,8 +122,17 @@ class Lowering {
   void fence();
   void match();
   void redux();
-  void ldmatrix();
+  void matrix_move(bool store);
+  void movmatrix();
   void mma();
+  void wmma();
+  void wmma_move(bool store);
+  void wmma_mma();
+  void wgmma();
+  void wgmma_mma();
+  std::vector<Ref> fragment(const Operand& o, int count, int bits, bool written);
+  void matrix_list(Lowered& l, const std::vector<Ref>& d,
+                   const std::vector<std::vector<Ref>>& sources);
   void cp_async();
   void isspacep();
   void skip();
@@ -182,8 +192,6 @@ std::array<Handler, 2> match_handler(std::string_view mode, int bits);  // any a
 std::array<Handler, 2> redux_handler(std::string_view operation);       // add.u32 ...
 std::array<Handler, 2> syncwarp_handler();
 std::array<Handler, 2> window_test_handler(std::string_view space);
-std::array<Handler, 2> ldmatrix_handler(int count, bool transposed, bool address64);
-std::array<Handler, 2> mma_handler(std::string_view shape_and_types);
 std::array<Handler, 2> cp_async_handler(int bytes, bool sized);
 
 }  // namespace mtmc::emulator

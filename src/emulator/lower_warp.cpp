@@ -1,5 +1,4 @@
-// Lowering of barriers, shuffles, votes and matrix instructions: whatever works on the warp or the
-// block as a whole. None of them carries a guard here: see Lowering::branch_around.
+// Lowering of barriers, shuffles and votes: whatever works on the warp or the block as a whole. None of them carries a guard here: see Lowering::branch_around.
 #include <fmt/format.h>
 
 #include "emulator/lower.hpp"
@@ -163,70 +162,6 @@ void Lowering::redux() {
   use(l, l.a = a);
   use(l, l.e = members);
   define(l, l.d = target(operand(0), 32));
-}
-
-void Lowering::ldmatrix() {
-  // ldmatrix.sync.aligned.m8n8.{x1,x2,x4}{.trans}.shared{::cta}.b16 {d...}, [a]
-  const bool transposed = parts_.size() == 8 && parts_[5] == "trans";
-  if (parts_.size() != (transposed ? 8u : 7u) || parts_[1] != "sync" || parts_[2] != "aligned" ||
-      parts_[3] != "m8n8" || parts_.back() != "b16") {
-    unsupported();
-  }
-  const std::string_view space = parts_[parts_.size() - 2];
-  if (space != "shared" && space != "shared::cta") unsupported();
-  const int count = parts_[4] == "x1" ? 1 : parts_[4] == "x2" ? 2 : parts_[4] == "x4" ? 4 : 0;
-  if (count == 0) unsupported();
-  expect_operands(2);
-  const Operand& d = operand(0);
-  if (d.kind != Operand::Kind::vector || static_cast<int>(d.elements.size()) != count) {
-    unsupported("target form");
-  }
-  const Address where = address(operand(1));
-  Lowered& l = emit(ldmatrix_handler(count, transposed, where.bits == 64));
-  l.sites = {SiteRole::shared_load};
-  use(l, l.a = where.base);
-  l.imm = where.offset;
-  l.has_list = true;
-  for (const Operand& element : d.elements) {
-    l.list.push_back(target(element, 32));
-    define(l, l.list.back());
-  }
-}
-
-void Lowering::mma() {
-  // mma.sync.aligned.shape.row.col.types d, a, b, c: the list holds d, a, b, c in this order.
-  const auto handler = mma_handler(in_->opcode);
-  if (handler[0] == nullptr) unsupported();
-  expect_operands(4);
-  std::vector<std::vector<Ref>> groups;
-  for (size_t i = 0; i < 4; ++i) {
-    const Operand& o = operand(i);
-    if (o.kind != Operand::Kind::vector) unsupported("operand form");
-    std::vector<Ref> group;
-    for (const Operand& element : o.elements) {
-      group.push_back(i == 0
-                          ? target(element, 32)
-                          : source(element, {32, element.kind == Operand::Kind::immediate &&
-                                                     element.number != Operand::Number::integer}));
-    }
-    groups.push_back(std::move(group));
-  }
-  if (groups[0].size() != 4 || groups[1].size() != 4 || groups[2].size() != 2 ||
-      groups[3].size() != 4) {
-    unsupported("fragment sizes");
-  }
-  Lowered& l = emit(handler);
-  l.has_list = true;
-  for (size_t i = 0; i < 4; ++i) {
-    for (const Ref& r : groups[i]) {
-      l.list.push_back(r);
-      if (i == 0) {
-        define(l, r);
-      } else {
-        use(l, r);
-      }
-    }
-  }
 }
 
 }  // namespace mtmc::emulator

@@ -16,6 +16,7 @@
 
 #include "base/error.hpp"
 #include "emulator/fault.hpp"
+#include "emulator/matrix_arithmetic.hpp"
 #include "emulator/memory.hpp"
 #include "emulator/profile.hpp"
 #include "emulator/program.hpp"
@@ -46,6 +47,7 @@ struct RunOptions {
   // Linear block indices (x fastest) to run; empty runs all. Must be increasing.
   std::vector<uint64_t> blocks;
   bool collect_profile = true;
+  MatrixArithmetic matrix_arithmetic = MatrixArithmetic::fma_chain;
   uint32_t shared_limit_bytes = 227 * 1024;
 };
 

@@ -70,7 +70,7 @@ Slots assign_slots(const std::vector<Lowered>& code, const Flow& flow,
         for (const int32_t other : l.definitions) interfere(d, other);
       }
       // A handler may write one target before it has read every source.
-      if (l.definitions.size() > 1 || l.has_list) {
+      if (!l.reads_first && (l.definitions.size() > 1 || l.has_list)) {
         for (const int32_t d : l.definitions) {
           for (const int32_t u : l.uses) {
             if (register_bits[d] != 1) interfere(d, u);

@@ -124,7 +124,7 @@ TEST_CASE("decode refuses what it would have to guess") {
   refused("call foo;");
   refused("ld.param.u32 %r1, [p+8];");
   refused("shfl.sync.sideways.b32 %r1, %r2, 1, 31, -1;");
-  refused("wgmma.fence.sync.aligned;");
+  refused("wgmma.fence.aligned;");
 }
 
 TEST_CASE("every prefix of a text is a module or an error") {
