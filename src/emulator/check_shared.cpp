@@ -55,7 +55,7 @@ SharedChecker::Shadow& SharedChecker::shadow_of(const BlockPlace& place) {
   auto& shadow = shadows_[place.slot];
   if (shadow == nullptr) {
     shadow = std::make_unique<Shadow>();
-    const size_t granules = (bytes_ >> shift_) + 1;
+    const size_t granules = (bytes_ >> shift_) + 1 + 2 * width;  // runs may pad beyond the end
     shadow->write.assign(granules, 0);
     shadow->read.assign(granules, 0);
     shadow->write_site.assign(granules, 0);
@@ -274,21 +274,38 @@ void SharedChecker::derive(Runs& runs, const AccessEvent& e) {
                    [](const Touch& a, const Touch& b) { return a.granule < b.granule; });
   runs.generation = e.plan.generation;
   runs.shift = shift_;
+  runs.strong = is_strong(code_.origins[e.op.origin].order);
   runs.runs.clear();
   runs.lanes.clear();
   int32_t last = 0;
+  const auto close = [&] {  // a run of more than one granule is padded to whole vectors
+    if (runs.runs.empty() || runs.runs.back().count == 1) return;
+    while (runs.runs.back().count % width != 0) {
+      runs.runs.back().count += 1;
+      runs.runs.back().dense = false;
+      runs.lanes.push_back(nobody);
+    }
+  };
   for (const Touch& t : touches) {
     if (!runs.runs.empty() && t.granule == last) {
       if (runs.lanes.back() != t.lane) runs.lanes.back() = several_lanes;
       continue;
     }
-    if (runs.runs.empty() || t.granule != last + 1) {
-      runs.runs.push_back({t.granule, 0, static_cast<uint32_t>(runs.lanes.size())});
+    if (runs.runs.empty() || t.granule > last + static_cast<int32_t>(width)) {
+      close();
+      runs.runs.push_back({t.granule, 0, static_cast<uint32_t>(runs.lanes.size()), true});
+      last = t.granule - 1;
+    }
+    for (; last + 1 < t.granule; ++last) {  // a gap
+      runs.runs.back().count += 1;
+      runs.runs.back().dense = false;
+      runs.lanes.push_back(nobody);
     }
     runs.runs.back().count += 1;
     runs.lanes.push_back(t.lane);
     last = t.granule;
   }
+  close();
   site_origin_[e.site] = e.op.origin;
 }
 
@@ -306,21 +323,21 @@ bool SharedChecker::unordered(const Shadow& s, uint32_t warp, int32_t tag, size_
   return true;
 }
 
-void SharedChecker::look(const AccessEvent& e, Shadow& s, const Runs& runs, size_t base, Act act,
-                         bool full) {
+void SharedChecker::look(const AccessEvent& e, Shadow& s, const Runs& runs, Act act) {
   const uint32_t w = e.warp.index;
   const int32_t mine = s.clock[w] << 6 | static_cast<int32_t>(w);
   for (const Runs::Run& run : runs.runs) {
     for (uint32_t i = 0; i < run.count; ++i) {
-      const size_t g = base + static_cast<size_t>(static_cast<int64_t>(run.start)) + i;
+      const size_t g = at(e, run) + i;
+      const int32_t lane = runs.lanes[run.lane + i];
+      if (lane == nobody) continue;
       const int32_t v = s.write[g];
       const int32_t u = s.read[g];
       const int32_t a = s.atomic.empty() ? 0 : s.atomic[g];
-      const int32_t lane = runs.lanes[run.lane + i];
       const uint64_t address = static_cast<uint64_t>(g) << shift_;
-      if (v == pending || (act == Act::store && u == pending)) {
+      if (v >= pending || (act == Act::store && u >= pending)) {
         return report_copy(e.warp, e.op, lane_at(e, g), address, verb_of(static_cast<uint8_t>(act)),
-                           v == pending ? s.write_site[g] : s.read_site[g]);
+                           v >= pending ? s.write_site[g] : s.read_site[g]);
       }
       if (unordered(s, w, v, g)) {
         return report_race(e, s, g, act, v, s.write_site[g], Act::store, -1);
@@ -331,7 +348,7 @@ void SharedChecker::look(const AccessEvent& e, Shadow& s, const Runs& runs, size
       if (act == Act::store && unordered(s, w, u, g)) {
         return report_race(e, s, g, act, u, s.read_site[g], Act::load, -1);
       }
-      if (!full) continue;
+      if (!full_) continue;
       if (v == mine && s.write_lane[g] != several_lanes && s.write_lane[g] != lane) {
         return report_race(e, s, g, act, v, s.write_site[g], Act::store, s.write_lane[g]);
       }
@@ -368,7 +385,7 @@ void SharedChecker::atomic(const AccessEvent& e, Shadow& s, bool reads, bool wri
     for (size_t g = first; g < first + (e.bytes >> shift_); ++g) {
       const int32_t v = s.write[g];
       const uint64_t address = static_cast<uint64_t>(g) << shift_;
-      if (v == pending) {
+      if (v >= pending) {
         report_copy(e.warp, e.op, l, address, "atomic", s.write_site[g]);
       } else if (unordered(s, w, v, g)) {
         report_race(e, s, g, Act::atomic, v, s.write_site[g], Act::store, -1);
@@ -385,7 +402,7 @@ void SharedChecker::atomic(const AccessEvent& e, Shadow& s, bool reads, bool wri
       const int32_t a = s.atomic[g];
       const bool alone = a <= s.floor[w] || ((a ^ mine) & id_mask) == 0;
       s.atomic[g] = alone ? mine : ((std::max(a, mine) & ~id_mask) | many);
-      s.atomic_site[g] = static_cast<uint16_t>(e.site);
+      s.atomic_site[g] = static_cast<int32_t>(e.site);
     }
   }
 }
@@ -416,7 +433,7 @@ void SharedChecker::foreign_access(const AccessEvent& e, bool writes) {
   }
 }
 
-void SharedChecker::mark_written(Shadow& s, size_t first, size_t last, int32_t tag, uint16_t site,
+void SharedChecker::mark_written(Shadow& s, size_t first, size_t last, int32_t tag, int32_t site,
                                  int32_t lane) {
   last = std::min(last, s.write.size());
   if (first >= last) return;
@@ -428,7 +445,7 @@ void SharedChecker::mark_written(Shadow& s, size_t first, size_t last, int32_t t
 // ---- asynchronous copies -----------------------------------------------------------------------
 
 void SharedChecker::copy_issued(const CopyEvent& copy) {
-  const auto site = static_cast<uint16_t>(copy.op.site);
+  const auto site = static_cast<int32_t>(copy.op.site);
   site_origin_[copy.op.site] = copy.op.origin;
   const uint32_t w = copy.warp.index;
   for (const CopyPart& part : copy.parts) {
@@ -438,7 +455,7 @@ void SharedChecker::copy_issued(const CopyEvent& copy) {
       const size_t end = std::min<size_t>(
           (part.source + part.source_bytes + (1u << shift_) - 1) >> shift_, s.read.size());
       for (size_t g = part.source >> shift_; g < end; ++g) {
-        if (copy.source.owner == copy.warp.place && s.write[g] != pending &&
+        if (copy.source.owner == copy.warp.place && s.write[g] < pending &&
             unordered(s, w, s.write[g], g)) {
           findings_.report(
               FaultKind::shared_race, copy.warp, copy.op.origin, site_origin_[s.write_site[g]],
@@ -464,8 +481,8 @@ void SharedChecker::copy_issued(const CopyEvent& copy) {
       for (size_t g = first; g < last && copy.destination.owner == copy.warp.place; ++g) {
         for (const auto* tags : {&s.write, &s.read}) {
           const int32_t tag = (*tags)[g];
-          const uint16_t other = tags == &s.write ? s.write_site[g] : s.read_site[g];
-          if (tag == pending) {
+          const int32_t other = tags == &s.write ? s.write_site[g] : s.read_site[g];
+          if (tag >= pending) {
             if (other != site) {
               report_copy(copy.warp, copy.op, part.lane, part.destination, "copy", other);
             }
@@ -514,7 +531,7 @@ void SharedChecker::copy_source_read(const CopyEvent& copy) {
     const size_t end = std::min<size_t>(
         (part.source + part.source_bytes + (1u << shift_) - 1) >> shift_, s.read.size());
     for (size_t g = part.source >> shift_; g < end; ++g) {
-      if (s.read[g] != pending) continue;
+      if (s.read[g] < pending) continue;
       s.read[g] = s.clock[copy.warp.index] << 6 | w;
       if (partial_) s.read_clock[g * warps_ + copy.warp.index] = s.clock[copy.warp.index];
       if (full_) s.read_lane[g] = part.lane;
@@ -543,7 +560,7 @@ void SharedChecker::copy_completed(const CopyEvent& copy) {
   for (const CopyPart& part : copy.parts) {
     const size_t first = part.destination >> shift_;
     mark_written(s, first, (part.destination + part.bytes) >> shift_, tag,
-                 static_cast<uint16_t>(copy.op.site), copy.async_proxy ? several_lanes : part.lane);
+                 static_cast<int32_t>(copy.op.site), copy.async_proxy ? several_lanes : part.lane);
   }
 }
 
@@ -561,7 +578,7 @@ void SharedChecker::check_proxy(const Warp& warp, const Op& op, Shadow& s, uint6
       std::min<size_t>((offset + bytes + (1u << shift_) - 1) >> shift_, s.write.size());
   for (size_t g = offset >> shift_; g < end; ++g) {
     const int32_t tag = s.write[g];
-    if (tag == pending) {
+    if (tag >= pending) {
       return report_copy(warp, op, __builtin_ctz(warp.mask), offset, "asynchronous read",
                          s.write_site[g]);
     }
@@ -603,7 +620,7 @@ std::string SharedChecker::place_of(int32_t origin) const {
 }
 
 void SharedChecker::report_race(const AccessEvent& e, const Shadow&, size_t granule, Act act,
-                                int32_t tag, uint16_t other_site, Act other, int32_t other_lane) {
+                                int32_t tag, int32_t other_site, Act other, int32_t other_lane) {
   const int32_t other_origin = site_origin_[other_site];
   const int lane = lane_at(e, granule);
   const uint64_t address = static_cast<uint64_t>(granule) << shift_;
@@ -623,7 +640,7 @@ void SharedChecker::report_race(const AccessEvent& e, const Shadow&, size_t gran
 }
 
 void SharedChecker::report_copy(const Warp& warp, const Op& op, int lane, uint64_t offset,
-                                const char* verb, uint16_t other_site) {
+                                const char* verb, int32_t other_site) {
   const int32_t other = site_origin_[other_site];
   findings_.report(FaultKind::async_copy_hazard, warp, op.origin, other, lane, offset, [&] {
     return fmt::format(
