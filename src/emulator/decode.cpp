@@ -4,6 +4,7 @@
 
 #include "emulator/lower.hpp"
 #include "emulator/program.hpp"
+#include "emulator/wgmma_order.hpp"
 
 namespace mtmc::emulator {
 namespace {
@@ -174,7 +175,10 @@ Result<Program> decode(const Module& module, std::string_view kernel) {
   try {
     Lowering lowering(module, *function, *code);
     lowering.run();
-    const Flow flow = build_flow(lowering.out, lowering.labels);
+    Flow flow = build_flow(lowering.out, lowering.labels);
+    if (insert_wgmma_hazards(lowering.out, lowering.labels, flow, lowering.register_bits.size())) {
+      flow = build_flow(lowering.out, lowering.labels);
+    }
     const Slots slots =
         assign_slots(lowering.out, flow, lowering.register_bits, code->constant_bytes);
     Writer(*code, lowering, flow, slots).run();

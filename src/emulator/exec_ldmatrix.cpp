@@ -4,6 +4,10 @@
 // counts requests of 16 bytes per lane.
 #include <fmt/format.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include <cstring>
 
 #include "emulator/access.hpp"

@@ -98,6 +98,9 @@ void leave(const Op&, Warp&, char*, const int64_t*, int) {}
 
 void tell(const Op& op, Warp& warp, uint32_t site, const uint32_t* address, int count) {
   if (warp.sites[site].watch == nullptr) return;
+  for (int i = 0; i < count; ++i) {
+    notify(warp, [&](Listener& l) { l.async_proxy_read(warp, op, *warp.place, address[i], 16); });
+  }
   Op request = op;
   request.site = site;
   request.extra[0] = request.extra[1] = reinterpret_cast<void*>(&leave);

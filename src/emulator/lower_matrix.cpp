@@ -393,6 +393,7 @@ void Lowering::wgmma() {
     expect_operands(1);
     if (operand(0).kind != Operand::Kind::immediate) unsupported("operand form");
     const uint64_t pending = operand(0).bits;
+    if (pending > 63) unsupported("pending groups");
     Lowered& l = emit(wgmma_order_handler(WgmmaOrder::wait));
     l.imm = pending;
     return;

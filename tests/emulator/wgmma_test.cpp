@@ -2,6 +2,8 @@
 // by evaluating the canonical layouts of the PTX ISA as nested shapes and strides.
 #include <catch2/catch.hpp>
 
+#include <optional>
+
 #include "emulator/fixture.hpp"
 #include "emulator/matrix_model.hpp"
 
@@ -119,7 +121,7 @@ std::string kernel_of(const WgmmaForm& w, uint64_t a, uint64_t b) {
       "ld.param.u64 %p, [image];\n"
       "COPY:\ncvt.u64.u32 %q, %i;\nadd.u64 %q, %q, %p;\nld.global.b32 %v, [%q];\n"
       "st.shared.b32 [%i], %v;\nadd.u32 %i, %i, 512;\nsetp.lt.u32 %c, %i, %n;\n@%c bra COPY;\n"
-      "bar.sync 0;\n";
+      "fence.proxy.async.shared::cta;\nbar.sync 0;\n";
   // Accumulators and A registers by thread: register r of thread t at 4 * (r * 128 + t).
   text += "ld.param.u64 %q, [pd];\nmad.wide.u32 %q, %t, 4, %q;\n";
   for (int r = 0; r < w.d_registers(); ++r) {
@@ -333,4 +335,74 @@ TEST_CASE("wgmma outside shared memory, by part of a warpgroup or by unlike lane
   CHECK(fault_of(good, 112).message == "a matrix instruction needs 32 lanes, 16 are left");
   const Fault unlike = fault_of(good, 128, "cvt.u64.u32 %w, %t;\nadd.u64 %a, %a, %w;\n");
   CHECK(unlike.message == "a wgmma descriptor must be the same in all lanes");
+}
+
+namespace {
+
+// Two products into the same sums, with room for mistakes. Every check is on.
+std::optional<Fault> checked(const std::string& before, const std::string& between,
+                             const std::string& after, const std::string& proxy_fence) {
+  const std::string descriptor = std::to_string(operand_at(0, 64, 16, 16, 0, false).descriptor());
+  const std::string issue =
+      "wgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16 {%d0,%d1,%d2,%d3}, %a, %a, %s, 1, 1, 0, "
+      "0;\nwgmma.commit_group.sync.aligned;\n";
+  const std::string text =
+      ".version 9.0\n.target sm_90a\n.address_size 64\n.extern .shared .align 128 .b8 buffer[];\n"
+      ".visible .entry k(.param .u64 p)\n{\n"
+      ".reg .f32 %d<4>, %e; .reg .b32 %t, %i, %z; .reg .b64 %a, %p; .reg .pred %s;\n"
+      "ld.param.u64 %p, [p];\nmov.u32 %t, %tid.x;\nmad.wide.u32 %p, %t, 4, %p;\n"
+      "shl.b32 %i, %t, 2;\nmov.b32 %z, 0;\n"
+      "st.shared.b32 [%i], %z;\nst.shared.b32 [%i+512], %z;\nst.shared.b32 [%i+1024], %z;\n"
+      "st.shared.b32 [%i+1536], %z;\n" +
+      proxy_fence + "bar.sync 0;\nmov.u64 %a, " + descriptor +
+      ";\nsetp.eq.u32 %s, %t, %t;\nmov.f32 %d0, 0f3F800000;\nmov.f32 %d1, 0f3F800000;\n"
+      "mov.f32 %d2, 0f3F800000;\nmov.f32 %d3, 0f3F800000;\n" +
+      before + issue + between + issue + after + "st.global.f32 [%p], %d0;\nret;\n}\n";
+  Device device;
+  const uint64_t p = device.upload(std::vector<float>(128), "p");
+  RunOptions options;
+  options.checks = Checks::all;
+  const auto report = run(assemble(text, "k"), device.memory,
+                          launch({1, 1, 1}, {128, 1, 1}, Arguments().add(p), 4096), options);
+  REQUIRE(report);
+  if (report->fault) return report->fault;
+  if (!report->faults.empty()) return report->faults[0];
+  CHECK(device.download<float>(p, 128) == std::vector<float>(128, 1.0f));
+  return std::nullopt;
+}
+
+}  // namespace
+
+TEST_CASE("registers and operands of wgmma that are touched out of order are found") {
+  const std::string fence = "wgmma.fence.sync.aligned;\n";
+  const std::string wait = "wgmma.wait_group.sync.aligned 0;\n";
+  const std::string proxy = "fence.proxy.async.shared::cta;\n";
+  CHECK_FALSE(checked(fence, "", wait, proxy));
+  CHECK_FALSE(checked(fence, wait, "wgmma.wait_group.sync.aligned 0;\n", proxy));
+  // A copy is no access: the compiler makes them.
+  CHECK_FALSE(checked(fence, "mov.f32 %e, %d1;\nmov.f32 %d1, %e;\n", wait, proxy));
+  // Scaling the sums between two products needs a wait before and a fence after.
+  CHECK_FALSE(checked(fence, wait + "mul.f32 %d0, %d0, 0f3F800000;\n" + fence, wait, proxy));
+
+  const auto kind_and_text = [](const std::optional<Fault>& fault) {
+    REQUIRE(fault);
+    return std::string(fault_identifier(fault->kind)) + ": " + fault->ptx + ": " + fault->message;
+  };
+  const std::string no_fence = kind_and_text(checked("", "", wait, proxy));
+  CHECK(no_fence.find("async_copy_hazard: wgmma.mma_async") == 0);
+  CHECK(no_fence.find("no wgmma.fence lies between") != std::string::npos);
+  const std::string late =
+      kind_and_text(checked(fence, wait + "mul.f32 %d0, %d0, 0f3F800000;\n", wait, proxy));
+  CHECK(late.find("no wgmma.fence lies between") != std::string::npos);
+  const std::string early =
+      kind_and_text(checked(fence, "mul.f32 %e, %d0, 0f3F800000;\n", wait, proxy));
+  CHECK(early.find("async_copy_hazard: mul.f32 %e, %d0") == 0);
+  CHECK(early.find("before its wgmma.wait_group") != std::string::npos);
+  const std::string unwaited = kind_and_text(checked(fence, "", "", proxy));
+  CHECK(unwaited.find("async_copy_hazard: st.global.f32") == 0);
+  const std::string pending =
+      kind_and_text(checked(fence, "", "wgmma.wait_group.sync.aligned 1;\n", proxy));
+  CHECK(pending.find("async_copy_hazard: st.global.f32") == 0);
+  const std::string proxies = kind_and_text(checked(fence, "", wait, ""));
+  CHECK(proxies.find("missing_proxy_fence: wgmma.mma_async") == 0);
 }
