@@ -215,13 +215,13 @@ std::array<Handler, 2> memory_handlers(const MemoryForm& form);
 // Movers by "u8.b16" (memory type, register width), vector length and direction; nullptr if none.
 std::array<Mover, 2> find_mover(std::string_view memory_type, int register_bits, int count,
                                 bool store);
-// Movers of atom/red by "add.u32"; nullptr if none. "uses" tells how many operands it reads.
+// Movers of atom/red by "add.u32" and vector length; nullptr if there is none.
 struct AtomicForm {
   std::array<Mover, 2> mover{nullptr, nullptr};
-  int bits = 0;
-  int operands = 1;
-  bool floating = false;
+  int bits = 0;          // of one element
+  int operands = 1;      // how many it reads
+  bool ordered = false;  // what memory holds at the end depends on the order of the updates
 };
-AtomicForm find_atomic(std::string_view operation_and_type);
+AtomicForm find_atomic(std::string_view operation_and_type, int count);
 
 }  // namespace mtmc::emulator

@@ -1,4 +1,4 @@
-// setp, set, testp and predicate logic. A predicate is one mask for the warp, so its logic costs
+// setp, testp and predicate logic. A predicate is one mask for the warp, so its logic costs
 // nothing; selp and slct are in decode's hands because they mix predicates with values.
 #include "emulator/alu.hpp"
 #include "emulator/numeric.hpp"
@@ -13,15 +13,6 @@ template <Compare C, class T, class Widen>
 void one(InstructionTable& t, const std::string& op, const std::string& type, Widen) {
   t.add("setp." + op + "." + type,
         predicate_entry<T, T>([](T a, T b) { return n::compare<C>(Widen{}(a), Widen{}(b)); }));
-  t.add("set." + op + ".u32." + type, entry<uint32_t, T, T>([](T a, T b) {
-          return n::compare<C>(Widen{}(a), Widen{}(b)) ? ~uint32_t{0} : uint32_t{0};
-        }));
-  t.add("set." + op + ".s32." + type, entry<uint32_t, T, T>([](T a, T b) {
-          return n::compare<C>(Widen{}(a), Widen{}(b)) ? ~uint32_t{0} : uint32_t{0};
-        }));
-  t.add("set." + op + ".f32." + type, entry<float, T, T>([](T a, T b) {
-          return n::compare<C>(Widen{}(a), Widen{}(b)) ? 1.0f : 0.0f;
-        }));
 }
 
 template <class T, class Widen>
@@ -87,6 +78,7 @@ void add_compare_instructions(InstructionTable& t) {
   unordered<float>(t, "ftz.f32", [](float a) { return n::flush(a); });
   unordered<double>(t, "f64", [](double a) { return a; });
   unordered<uint16_t>(t, "f16", [](uint16_t a) { return n::f16_to_f32(a); });
+  unordered<uint16_t>(t, "ftz.f16", [](uint16_t a) { return n::f16_to_f32(n::flush_f16(a)); });
   unordered<uint16_t>(t, "bf16", [](uint16_t a) { return n::bf16_to_f32(a); });
   tests<float>(t, "f32");
   tests<double>(t, "f64");

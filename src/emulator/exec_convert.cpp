@@ -1,7 +1,6 @@
-// cvt, moves between register widths, slct. Rows are named as PTX writes the opcode; integer types
-// of 8 bits do not appear because lowering widens them first (results: .u8 and .s8 in 16 bits).
-#include <algorithm>
-
+// cvt between integers and the formats of 16 bits and more. Rows are named as PTX writes the
+// opcode; integer types of 8 bits do not appear because lowering widens them first (results: .u8
+// and .s8 in 16 bits).
 #include "emulator/alu.hpp"
 #include "emulator/numeric.hpp"
 
@@ -114,10 +113,6 @@ void rounded(InstructionTable& t, const std::string& r) {
   t.add(c + ".f16.f32", entry<H, float>([](float x) { return n::f32_to_f16<R>(x); }));
   t.add(c + ".ftz.f16.f32", entry<H, float>([](float x) { return n::f32_to_f16<R>(n::flush(x)); }));
   t.add(c + ".bf16.f32", entry<H, float>([](float x) { return n::f32_to_bf16<R>(x); }));
-  t.add(c + ".relu.f16.f32",
-        entry<H, float>([](float x) { return n::relu<n::F16>(n::f32_to_f16<R>(x)); }));
-  t.add(c + ".relu.bf16.f32",
-        entry<H, float>([](float x) { return n::relu<n::Bf16>(n::f32_to_bf16<R>(x)); }));
   t.add(c + ".f16.f64", entry<H, double>([](double x) { return n::f64_to_f16<R>(x); }));
   t.add(c + ".bf16.f64", entry<H, double>([](double x) { return n::f64_to_bf16<R>(x); }));
   t.add(c + ".bf16.f16", entry<H, H>([](H x) { return n::f32_to_bf16<R>(n::f16_to_f32(x)); }));
@@ -130,22 +125,50 @@ void rounded(InstructionTable& t, const std::string& r) {
         entry<H, H>([](H x) { return n::f32_to_f16(n::round_integral<R>(n::f16_to_f32(x))); }));
   t.add(c + "i.bf16.bf16",
         entry<H, H>([](H x) { return n::f32_to_bf16(n::round_integral<R>(n::bf16_to_f32(x))); }));
-  // d, high, low
-  const auto pair = [](uint32_t high, uint32_t low) { return high << 16 | low; };
-  t.add(c + ".f16x2.f32", entry<uint32_t, float, float>([](float a, float b) {
-          return decltype(pair){}(n::f32_to_f16<R>(a), n::f32_to_f16<R>(b));
+}
+
+// The forms that may clamp: a single value, and a pair (d, high, low).
+template <class F>
+void single_and_pair(InstructionTable& t, const std::string& opcode, const std::string& type, F) {
+  t.add(opcode + "." + type + ".f32", entry<uint16_t, float>([](float x) { return F{}(x); }));
+  t.add(opcode + "." + type + "x2.f32", entry<uint32_t, float, float>([](float a, float b) {
+          return static_cast<uint32_t>(F{}(a)) << 16 | F{}(b);
         }));
-  t.add(c + ".bf16x2.f32", entry<uint32_t, float, float>([](float a, float b) {
-          return decltype(pair){}(n::f32_to_bf16<R>(a), n::f32_to_bf16<R>(b));
-        }));
-  t.add(c + ".relu.f16x2.f32", entry<uint32_t, float, float>([](float a, float b) {
-          return decltype(pair){}(n::relu<n::F16>(n::f32_to_f16<R>(a)),
-                                  n::relu<n::F16>(n::f32_to_f16<R>(b)));
-        }));
-  t.add(c + ".relu.bf16x2.f32", entry<uint32_t, float, float>([](float a, float b) {
-          return decltype(pair){}(n::relu<n::Bf16>(n::f32_to_bf16<R>(a)),
-                                  n::relu<n::Bf16>(n::f32_to_bf16<R>(b)));
-        }));
+}
+template <Rounding R>
+void clamping(InstructionTable& t, const std::string& c) {
+  const auto half = [](float x) { return n::f32_to_f16<R>(x); };
+  const auto brain = [](float x) { return n::f32_to_bf16<R>(x); };
+  const auto finite = [](float x) { return n::satfinite_f16(n::f32_to_f16<R>(x)); };
+  const auto finite_brain = [](float x) { return n::satfinite_bf16(n::f32_to_bf16<R>(x)); };
+  single_and_pair(t, c, "f16", half);
+  single_and_pair(t, c, "bf16", brain);
+  single_and_pair(t, c + ".satfinite", "f16", finite);
+  single_and_pair(t, c + ".satfinite", "bf16", finite_brain);
+  single_and_pair(t, c + ".relu", "f16",
+                  [](float x) { return n::relu<n::F16>(n::f32_to_f16<R>(x)); });
+  single_and_pair(t, c + ".relu", "bf16",
+                  [](float x) { return n::relu<n::Bf16>(n::f32_to_bf16<R>(x)); });
+  single_and_pair(t, c + ".satfinite.relu", "f16",
+                  [](float x) { return n::relu<n::F16>(n::satfinite_f16(n::f32_to_f16<R>(x))); });
+  single_and_pair(t, c + ".satfinite.relu", "bf16", [](float x) {
+    return n::relu<n::Bf16>(n::satfinite_bf16(n::f32_to_bf16<R>(x)));
+  });
+}
+
+template <Rounding R>
+void to_tf32(InstructionTable& t, const std::string& c) {
+  using U = uint32_t;
+  t.add(c + ".tf32.f32", entry<U, float>([](float x) { return n::f32_to_tf32<R>(x); }));
+  t.add(c + ".satfinite.tf32.f32",
+        entry<U, float>([](float x) { return n::satfinite_tf32(n::f32_to_tf32<R>(x)); }));
+  if constexpr (R != Rounding::nearest_away) {
+    t.add(c + ".relu.tf32.f32",
+          entry<U, float>([](float x) { return n::relu_tf32(n::f32_to_tf32<R>(x)); }));
+    t.add(c + ".satfinite.relu.tf32.f32", entry<U, float>([](float x) {
+            return n::relu_tf32(n::satfinite_tf32(n::f32_to_tf32<R>(x)));
+          }));
+  }
 }
 
 void exact(InstructionTable& t) {
@@ -171,44 +194,10 @@ void exact(InstructionTable& t) {
   t.add("cvt.sat.f16.f16", entry<H, H>([](H x) { return n::saturate<n::F16>(x); }));
   t.add("cvt.rn.sat.f16.f32",
         entry<H, float>([](float x) { return n::f32_to_f16(n::saturate(x)); }));
-  t.add("cvt.rna.tf32.f32",
-        entry<uint32_t, float>([](float x) { return n::f32_to_tf32<Rounding::nearest_away>(x); }));
-  t.add("cvt.rn.tf32.f32",
-        entry<uint32_t, float>([](float x) { return n::f32_to_tf32<Rounding::nearest_even>(x); }));
-  t.add("cvt.rz.tf32.f32",
-        entry<uint32_t, float>([](float x) { return n::f32_to_tf32<Rounding::toward_zero>(x); }));
-}
-
-// What mov with vectors and the width changes of lowering need.
-void widths(InstructionTable& t) {
-  using A = uint16_t;
-  using B = uint32_t;
-  using C = uint64_t;
-  t.add("pack.2.b16", entry<B, A, A>([](B a, B b) { return a | b << 16; }));
-  t.add("pack.2.b32", entry<C, B, B>([](C a, C b) { return a | b << 32; }));
-  t.add("pack.4.b16",
-        entry<C, A, A, A, A>([](C a, C b, C c, C d) { return a | b << 16 | c << 32 | d << 48; }));
-  t.add("unpack.0.b16.b32", entry<A, B>([](B x) { return static_cast<A>(x); }));
-  t.add("unpack.1.b16.b32", entry<A, B>([](B x) { return static_cast<A>(x >> 16); }));
-  t.add("unpack.0.b32.b64", entry<B, C>([](C x) { return static_cast<B>(x); }));
-  t.add("unpack.1.b32.b64", entry<B, C>([](C x) { return static_cast<B>(x >> 32); }));
-  t.add("unpack.0.b16.b64", entry<A, C>([](C x) { return static_cast<A>(x); }));
-  t.add("unpack.1.b16.b64", entry<A, C>([](C x) { return static_cast<A>(x >> 16); }));
-  t.add("unpack.2.b16.b64", entry<A, C>([](C x) { return static_cast<A>(x >> 32); }));
-  t.add("unpack.3.b16.b64", entry<A, C>([](C x) { return static_cast<A>(x >> 48); }));
-  t.add("narrow.b16.b32", entry<A, B>([](B x) { return static_cast<A>(x); }));
-  t.add("narrow.b16.b64", entry<A, C>([](C x) { return static_cast<A>(x); }));
-  t.add("narrow.b32.b64", entry<B, C>([](C x) { return static_cast<B>(x); }));
-  t.add("extend.s8", entry<int16_t, A>([](A x) { return static_cast<int8_t>(x); }));
-  t.add("extend.u8", entry<A, A>([](A x) { return static_cast<uint8_t>(x); }));
-  t.add("slct.b16.s32",
-        entry<A, A, A, int32_t>([](A a, A b, int32_t c) { return c >= 0 ? a : b; }));
-  t.add("slct.b32.s32",
-        entry<B, B, B, int32_t>([](B a, B b, int32_t c) { return c >= 0 ? a : b; }));
-  t.add("slct.b64.s32",
-        entry<C, C, C, int32_t>([](C a, C b, int32_t c) { return c >= 0 ? a : b; }));
-  t.add("slct.b32.f32", entry<B, B, B, float>([](B a, B b, float c) { return c >= 0.0f ? a : b; }));
-  t.add("slct.b64.f32", entry<C, C, C, float>([](C a, C b, float c) { return c >= 0.0f ? a : b; }));
+  t.add("cvt.f64.f64", entry<double, double>([](double x) { return x; }));
+  t.add("cvt.sat.f64.f64", entry<double, double>([](double x) { return n::saturate(x); }));
+  t.add("cvt.f16.f16", entry<H, H>([](H x) { return x; }));
+  t.add("cvt.bf16.bf16", entry<H, H>([](H x) { return x; }));
 }
 
 }  // namespace
@@ -224,34 +213,12 @@ void add_conversion_instructions(InstructionTable& t) {
   rounded<Rounding::toward_zero>(t, ".rz");
   rounded<Rounding::down>(t, ".rm");
   rounded<Rounding::up>(t, ".rp");
+  clamping<Rounding::nearest_even>(t, "cvt.rn");
+  clamping<Rounding::toward_zero>(t, "cvt.rz");
+  to_tf32<Rounding::nearest_even>(t, "cvt.rn");
+  to_tf32<Rounding::toward_zero>(t, "cvt.rz");
+  to_tf32<Rounding::nearest_away>(t, "cvt.rna");
   exact(t);
-  widths(t);
-}
-
-const InstructionTable& InstructionTable::get() {
-  static const InstructionTable table = [] {
-    InstructionTable t;
-    add_integer_instructions(t);
-    add_float_instructions(t);
-    add_half_instructions(t);
-    add_special_float_instructions(t);
-    add_conversion_instructions(t);
-    add_compare_instructions(t);
-    return t;
-  }();
-  return table;
-}
-
-const TableEntry* InstructionTable::find(std::string_view opcode) const {
-  const auto found = entries_.find(std::string(opcode));
-  return found == entries_.end() ? nullptr : &found->second;
-}
-
-std::vector<std::string> InstructionTable::opcodes() const {
-  std::vector<std::string> keys;
-  for (const auto& [key, entry] : entries_) keys.push_back(key);
-  std::sort(keys.begin(), keys.end());
-  return keys;
 }
 
 }  // namespace mtmc::emulator

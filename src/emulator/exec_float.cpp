@@ -95,26 +95,41 @@ void doubles(InstructionTable& t) {
 }
 
 // sm_100's pairs of f32 in 64-bit registers.
-template <class F>
-inline uint64_t on_pair(F f, uint64_t a, uint64_t b, uint64_t c) {
+template <class F, class... U>
+inline uint64_t on_pair(U... operands) {
   const auto half = [&](int shift) {
-    const auto part = [&](uint64_t x) { return n::f32_of(static_cast<uint32_t>(x >> shift)); };
-    return static_cast<uint64_t>(n::bits_of(f(part(a), part(b), part(c)))) << shift;
+    return static_cast<uint64_t>(
+               n::bits_of(F{}(n::f32_of(static_cast<uint32_t>(operands >> shift))...)))
+           << shift;
   };
   return half(0) | half(32);
 }
-
-void pairs(InstructionTable& t) {
+template <class F>
+struct Flushed {
+  float operator()(float a, float b) const { return n::flush(F{}(n::flush(a), n::flush(b))); }
+  float operator()(float a, float b, float c) const {
+    return n::flush(F{}(n::flush(a), n::flush(b), n::flush(c)));
+  }
+};
+template <Rounding R>
+void pairs(InstructionTable& t, const std::string& rounding) {
   using U = uint64_t;
-  t.add("add.rn.f32x2", entry<U, U, U>([](U a, U b) {
-          return on_pair([](float x, float y, float) { return n::add<>(x, y); }, a, b, 0);
-        }));
-  t.add("mul.rn.f32x2", entry<U, U, U>([](U a, U b) {
-          return on_pair([](float x, float y, float) { return n::mul<>(x, y); }, a, b, 0);
-        }));
-  t.add("fma.rn.f32x2", entry<U, U, U, U>([](U a, U b, U c) {
-          return on_pair([](float x, float y, float z) { return n::fma<>(x, y, z); }, a, b, c);
-        }));
+  const auto rows = [&](const std::string& op, auto f) {
+    using F = decltype(f);
+    t.add(op + rounding + ".f32x2", entry<U, U, U>([](U a, U b) { return on_pair<F>(a, b); }));
+    t.add(op + rounding + ".ftz.f32x2",
+          entry<U, U, U>([](U a, U b) { return on_pair<Flushed<F>>(a, b); }));
+  };
+  rows("add", [](float a, float b) { return n::add<R>(a, b); });
+  rows("sub", [](float a, float b) { return n::sub<R>(a, b); });
+  rows("mul", [](float a, float b) { return n::mul<R>(a, b); });
+  if (rounding.empty()) return;
+  const auto fma = [](float a, float b, float c) { return n::fma<R>(a, b, c); };
+  using F = decltype(fma);
+  t.add("fma" + rounding + ".f32x2",
+        entry<U, U, U, U>([](U a, U b, U c) { return on_pair<F>(a, b, c); }));
+  t.add("fma" + rounding + ".ftz.f32x2",
+        entry<U, U, U, U>([](U a, U b, U c) { return on_pair<Flushed<F>>(a, b, c); }));
 }
 
 }  // namespace
@@ -126,7 +141,11 @@ void add_float_instructions(InstructionTable& t) {
   rounded<Rounding::up>(t, ".rp");
   doubles(t);  // before the slow forms of .rn, which then find their rows taken
   rounded<Rounding::nearest_even>(t, ".rn");
-  pairs(t);
+  pairs<Rounding::nearest_even>(t, "");
+  pairs<Rounding::nearest_even>(t, ".rn");
+  pairs<Rounding::toward_zero>(t, ".rz");
+  pairs<Rounding::down>(t, ".rm");
+  pairs<Rounding::up>(t, ".rp");
 
   unary(t, "neg", [](float a) { return n::neg(a); });
   unary(t, "abs", [](float a) { return n::abs(a); });
@@ -145,6 +164,15 @@ void add_float_instructions(InstructionTable& t) {
   modified("max", ".NaN", [](float a, float b) { return n::max_nan(a, b); });
   modified("min", ".xorsign.abs", [](float a, float b) { return n::min_xorsign_abs(a, b); });
   modified("max", ".xorsign.abs", [](float a, float b) { return n::max_xorsign_abs(a, b); });
+  modified("min", ".NaN.xorsign.abs",
+           [](float a, float b) { return n::min_nan_xorsign_abs(a, b); });
+  modified("max", ".NaN.xorsign.abs",
+           [](float a, float b) { return n::max_nan_xorsign_abs(a, b); });
+  // PTX has these with three operands only; see Lowering::table_instruction.
+  modified("min", ".abs", [](float a, float b) { return n::min(n::abs(a), n::abs(b)); });
+  modified("max", ".abs", [](float a, float b) { return n::max(n::abs(a), n::abs(b)); });
+  modified("min", ".NaN.abs", [](float a, float b) { return n::min_nan(n::abs(a), n::abs(b)); });
+  modified("max", ".NaN.abs", [](float a, float b) { return n::max_nan(n::abs(a), n::abs(b)); });
   t.add("copysign.f32",
         entry<float, float, float>([](float a, float b) { return n::copysign(a, b); }));
 }

@@ -1,5 +1,6 @@
 // Integer, logic, shift, bit-field and byte instructions: rows of (opcode, types, function). What
-// each computes is numeric_integer.hpp's. Not here: extended precision carries (add.cc).
+// each computes is numeric_integer.hpp's. Extended
+// precision is exec_carry.cpp's.
 #include "emulator/alu.hpp"
 #include "emulator/numeric.hpp"
 
@@ -35,6 +36,14 @@ void arithmetic(InstructionTable& t, const std::string& type) {
   if constexpr (sizeof(T) == 4) {
     t.add("mul24.lo." + type, entry<T, T, T>([](T a, T b) { return n::mul24_lo(a, b); }));
     t.add("mul24.hi." + type, entry<T, T, T>([](T a, T b) { return n::mul24_hi(a, b); }));
+    t.add("mad24.lo." + type,
+          entry<T, T, T, T>([](T a, T b, T c) { return n::add<T>(n::mul24_lo(a, b), c); }));
+    t.add("mad24.hi." + type,
+          entry<T, T, T, T>([](T a, T b, T c) { return n::add<T>(n::mul24_hi(a, b), c); }));
+    t.add("szext.clamp." + type,
+          entry<T, T, uint32_t>([](T a, uint32_t b) { return n::szext(a, b); }));
+    t.add("szext.wrap." + type,
+          entry<T, T, uint32_t>([](T a, uint32_t b) { return n::szext(a, b & 31); }));
   }
   if constexpr (sizeof(T) >= 4) {
     t.add("bfe." + type, entry<T, T, uint32_t, uint32_t>(
@@ -60,6 +69,29 @@ void logic(InstructionTable& t, const std::string& type) {
     t.add("brev." + type, entry<U, U>([](U a) { return n::brev(a); }));
     t.add("bfi." + type, entry<U, U, U, uint32_t, uint32_t>(
                              [](U a, U b, uint32_t p, uint32_t w) { return n::bfi(a, b, p, w); }));
+  }
+}
+
+// Two 16-bit integers in a register.
+template <class T>
+void pairs(InstructionTable& t, const std::string& type) {
+  using U = uint32_t;
+  const auto row = [&](const std::string& op, auto f) {
+    using F = decltype(f);
+    t.add(op + "." + type, entry<U, U, U>([](U a, U b) {
+            const auto half = [&](int shift) {
+              const T r = F{}(static_cast<T>(a >> shift), static_cast<T>(b >> shift));
+              return static_cast<U>(static_cast<uint16_t>(r)) << shift;
+            };
+            return half(0) | half(16);
+          }));
+  };
+  row("add", [](T a, T b) { return n::add(a, b); });
+  row("min", [](T a, T b) { return n::min(a, b); });
+  row("max", [](T a, T b) { return n::max(a, b); });
+  if constexpr (std::is_signed_v<T>) {
+    row("min.relu", [](T a, T b) { return n::max(n::min(a, b), T{0}); });
+    row("max.relu", [](T a, T b) { return n::max(n::max(a, b), T{0}); });
   }
 }
 
@@ -100,6 +132,15 @@ void add_integer_instructions(InstructionTable& t) {
   t.add("mad.hi.sat.s32",
         entry<int32_t, int32_t, int32_t, int32_t>(
             [](int32_t a, int32_t b, int32_t c) { return n::mad_hi_sat(a, b, c); }));
+  t.add("mad24.hi.sat.s32",
+        entry<int32_t, int32_t, int32_t, int32_t>(
+            [](int32_t a, int32_t b, int32_t c) { return n::add_sat(n::mul24_hi(a, b), c); }));
+  t.add("min.relu.s32", entry<int32_t, int32_t, int32_t>(
+                            [](int32_t a, int32_t b) { return n::max(n::min(a, b), 0); }));
+  t.add("max.relu.s32", entry<int32_t, int32_t, int32_t>(
+                            [](int32_t a, int32_t b) { return n::max(n::max(a, b), 0); }));
+  pairs<int16_t>(t, "s16x2");
+  pairs<uint16_t>(t, "u16x2");
   t.add("shf.l.wrap.b32", entry<U, U, U, U>([](U a, U b, U c) { return n::shf_l_wrap(a, b, c); }));
   t.add("shf.l.clamp.b32",
         entry<U, U, U, U>([](U a, U b, U c) { return n::shf_l_clamp(a, b, c); }));

@@ -222,7 +222,7 @@ std::array<Mover, 2> by_register(int bits, int count, bool store) {
   if (bits == 32 && sizeof(T) <= 4) {
     return by_count<T, std::conditional_t<std::is_signed_v<T>, int32_t, uint32_t>>(count, store);
   }
-  if (bits == 64) {
+  if (bits == 64 && sizeof(T) <= 8) {
     return by_count<T, std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>(count, store);
   }
   return {nullptr, nullptr};
@@ -263,6 +263,11 @@ std::array<Mover, 2> find_mover(std::string_view type, int bits, int count, bool
   }
   if (type == "u64" || type == "s64" || type == "b64" || type == "f64") {
     return by_register<uint64_t>(bits, count, store);
+  }
+  if (type == "b128" && bits == 128) {
+    using T = unsigned __int128;
+    if (count == 1) return movers<T, T, 1>(store);
+    if (count == 2) return movers<T, T, 2>(store);
   }
   return {nullptr, nullptr};
 }

@@ -8,6 +8,7 @@
 #include "emulator/alu.hpp"
 #include "emulator/listener.hpp"
 #include "emulator/lower.hpp"
+#include "emulator/numeric_float.hpp"
 
 namespace mtmc::emulator {
 namespace {
@@ -239,6 +240,22 @@ void redux_op(const Op& op, Warp& warp) {
   MTMC_LANES d[l] = !Masked || m[l] ? result : d[l];
 }
 
+template <float (*F)(float, float), bool Abs, bool Masked>
+void redux_float_op(const Op& op, Warp& warp) {
+  if (!lanes_present<Masked>(op, warp)) return;
+  const uint32_t members = participants<Masked>(op, warp);
+  const float* a = lane_array<float>(warp, op.a);
+  const auto value = [a](uint32_t m) {
+    const float x = a[__builtin_ctz(m)];
+    return Abs ? numeric::abs(x) : numeric::canonical(x);
+  };
+  float result = value(members != 0 ? members : 1);
+  for (uint32_t m = members & (members - 1); m != 0; m &= m - 1) result = F(result, value(m));
+  float* d = lane_array<float>(warp, op.d);
+  const int32_t* m = warp.lane_mask;
+  MTMC_LANES d[l] = !Masked || m[l] ? result : d[l];
+}
+
 template <bool Masked>
 void syncwarp_op(const Op& op, Warp& warp) {
   lanes_present<Masked>(op, warp);
@@ -325,6 +342,30 @@ std::array<Handler, 2> match_handler(std::string_view mode, int bits) {
   return {nullptr, nullptr};
 }
 
+namespace {
+
+template <float (*F)(float, float)>
+std::array<Handler, 2> redux_float(bool magnitudes) {
+  if (magnitudes) return {redux_float_op<F, true, false>, redux_float_op<F, true, true>};
+  return {redux_float_op<F, false, false>, redux_float_op<F, false, true>};
+}
+// {min,max}{.abs}{.NaN}, sm_100
+std::array<Handler, 2> redux_float_handler(std::string_view name) {
+  const bool least = name.starts_with("min");
+  if (!least && !name.starts_with("max")) return {nullptr, nullptr};
+  name.remove_prefix(3);
+  const bool magnitudes = name.starts_with(".abs");
+  if (magnitudes) name.remove_prefix(4);
+  if (name == ".NaN") {
+    return least ? redux_float<numeric::min_nan>(magnitudes)
+                 : redux_float<numeric::max_nan>(magnitudes);
+  }
+  if (!name.empty()) return {nullptr, nullptr};
+  return least ? redux_float<numeric::min>(magnitudes) : redux_float<numeric::max>(magnitudes);
+}
+
+}  // namespace
+
 std::array<Handler, 2> redux_handler(std::string_view name) {
   const auto pick = [&]<class T>(T) -> std::array<Handler, 2> {
     if (name.starts_with("add"))
@@ -344,6 +385,7 @@ std::array<Handler, 2> redux_handler(std::string_view name) {
   if (name == "xor.b32")
     return {redux_op<uint32_t, Reduce::exclusive, false>,
             redux_op<uint32_t, Reduce::exclusive, true>};
+  if (name.ends_with(".f32")) return redux_float_handler(name.substr(0, name.size() - 4));
   if (name.size() == 7 && name.ends_with(".u32")) return pick(uint32_t{});
   if (name.size() == 7 && name.ends_with(".s32")) return pick(int32_t{});
   return {nullptr, nullptr};

@@ -86,7 +86,21 @@ void Lowering::run() {
 
 void Lowering::lower_one(const Instruction& in, std::vector<uint32_t>& skipped) {
   if (guard_ >= 0 && takes_the_whole_warp(in.opcode)) return branch_around(in, skipped);
+  keep_guard(in);
   instruction(in);
+}
+
+// A guard that its own instruction overwrites is read before.
+void Lowering::keep_guard(const Instruction& in) {
+  if (guard_ < 0 || in.operands.empty()) return;
+  if (in.operands[0].reg != guard_ && in.operands[0].second != guard_) return;
+  const Ref original = reg(guard_);
+  const Ref copy = reg(temporary(1));
+  guard_ = -1;
+  combine("mov", copy, original, original);
+  out.back().counts = false;
+  first_ = true;
+  guard_ = copy.reg;
 }
 
 // Lanes that wait for others must be exactly those that take part: a guard on such an instruction
@@ -111,6 +125,12 @@ void Lowering::unsupported(const std::string& why) const {
 
 int Lowering::width_of(std::string_view type) const {
   if (type == "pred") return 1;
+  if (type == "b128") return 128;
+  if (type == "e2m1x2") return 8;
+  if (type == "e4m3x2" || type == "e5m2x2" || type == "e2m3x2" || type == "e3m2x2" ||
+      type == "ue8m0x2") {
+    return 16;
+  }
   if (type == "f16x2" || type == "bf16x2" || type == "tf32") return 32;
   if (type == "bf16") return 16;
   if (!is_type(type)) return 0;
@@ -183,6 +203,19 @@ Ref Lowering::special(const std::string& name, int bits) {
       {"%gridid", Special::gridid},
       {"%dynamic_smem_size", Special::dynamic_smem_size},
       {"%total_smem_size", Special::total_smem_size}};
+  if (name == "%clock" || name == "%clock64" || name == "%clock_hi" || name == "%globaltimer" ||
+      name == "%globaltimer_lo" || name == "%globaltimer_hi") {
+    const bool upper = name.ends_with("_hi");
+    const Ref now = reg(temporary(upper ? 64 : bits));
+    Lowered& l = emit(clock_handler(upper ? 64 : bits));
+    define(l, l.d = now);
+    if (!upper) return now;
+    if (bits != 32) unsupported("special register " + name);
+    const Ref half = reg(temporary(32));
+    emit_table("unpack.1.b32.b64", {half, now});
+    return half;
+  }
+  if (name == "WARP_SZ") return constant(lanes, bits / 8);
   const auto found = table.find(name);
   if (found == table.end()) unsupported("special register " + name);
   const auto [known, inserted] = named_constants_.try_emplace(fmt::format("{}/{}", name, bits), 0);
@@ -267,8 +300,10 @@ Ref Lowering::source(const Operand& o, OperandType type) {
     case Operand::Kind::special:
       return special(o.name, bits);
     case Operand::Kind::symbol:
+      if (o.name == "WARP_SZ") return special(o.name, bits);
       return symbol(o.name, o.bits, bits);
     case Operand::Kind::immediate: {
+      if (bits > 64) unsupported("128-bit literal");
       uint64_t value = o.bits;
       if (o.number == Operand::Number::float32 && bits == 64) {
         value = std::bit_cast<uint64_t>(
@@ -427,7 +462,9 @@ void Lowering::instruction(const Instruction& in) {
   if (base == "ld" || base == "ldu") return load_store(false);
   if (base == "st") return load_store(true);
   if (base == "setp") return setp();
+  if (base == "set") return set();
   if (base == "selp" || base == "slct") return select();
+  if (base == "testp") return testp();
   if (base == "cvt") return convert();
   if (base == "cvta") return cvta();
   if (base == "bra") return branch();
@@ -449,7 +486,8 @@ void Lowering::instruction(const Instruction& in) {
   if (base == "cp") return cp_async();
   if (base == "isspacep") return isspacep();
   if (base == "membar" || base == "fence") return fence();
-  if (base == "nanosleep" || base == "prefetch" || base == "prefetchu" || base == "pmevent") {
+  if (base == "nanosleep" || base == "prefetch" || base == "prefetchu" || base == "pmevent" ||
+      base == "applypriority" || base == "discard") {
     skip();
     if (base == "nanosleep") out.back().watches = Lowered::Watches::grid;
     return;
@@ -459,13 +497,9 @@ void Lowering::instruction(const Instruction& in) {
     return;
   }
   if (last == "pred") return predicate_logic();
-  if (base == "testp") {
-    const TableEntry* entry = InstructionTable::get().find(in.opcode);
-    if (entry == nullptr) unsupported();
-    expect_operands(2);
-    const Ref value = source(operand(1), entry->sources[0]);
-    return emit_entry(*entry, {reg(predicate_target(operand(0))), value, value});
-  }
+  if (base == "lop3" && in.opcode != "lop3.b32") return lop3_predicate();
+  if (base == "createpolicy") return create_policy();
+  if (carry_handler(in.opcode)[0] != nullptr) return carry_chain();
   table_instruction();
 }
 

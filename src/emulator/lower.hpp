@@ -70,6 +70,7 @@ class Lowering {
  private:
   void instruction(const Instruction& in);
   void lower_one(const Instruction& in, std::vector<uint32_t>& skipped);
+  void keep_guard(const Instruction& in);
   void branch_around(const Instruction& in, std::vector<uint32_t>& skipped);
   [[noreturn]] void unsupported(const std::string& why = "") const;
 
@@ -106,9 +107,30 @@ class Lowering {
   void check_divisor(const Ref& divisor, int bits);
   void move();
   void cvta();
+  struct Comparison {
+    const TableEntry* entry = nullptr;
+    std::string boolean;  // and, or, xor with a predicate; empty for none
+    bool packed = false;
+  };
+  Comparison comparison(size_t first, size_t last, std::string_view type) const;
+  std::vector<Ref> compare(const Comparison& c);
+  void combine(std::string_view operation, Ref to, Ref a, Ref b);
+  void choose(int bits, Ref to, Ref a, Ref b, Ref predicate);
+  Ref choice(const Operand& o, std::string_view type);
   void setp();
+  void set();
   void select();
+  void testp();
+  void carry_chain();
+  void lop3_predicate();
+  void create_policy();
   void predicate_logic();
+  struct Conversion {
+    const TableEntry* entry = nullptr;
+    bool flush = false;    // the operand, first
+    std::string saturate;  // the row that clamps the result, empty for none
+  };
+  Conversion conversion(const std::string& to, const std::string& from) const;
   void convert();
   void load_store(bool store);
   void load_param();
@@ -154,6 +176,7 @@ class Lowering {
   std::map<std::string, int32_t> named_constants_;
   std::map<std::string, uint32_t> places_;  // .shared and .local symbols
   uint32_t dynamic_alignment_ = 16;
+  int32_t carry_ = -1;  // the predicate register that is CC.CF
 };
 
 // Blocks in the order in which they are laid out, and the flow between them.
@@ -179,6 +202,7 @@ Slots assign_slots(const std::vector<Lowered>& code, const Flow& flow,
 // Handlers that need predicates or the whole warp.
 std::array<Handler, 2> predicate_handler(std::string_view operation);  // and or xor not mov
 std::array<Handler, 2> select_handler(int bits);
+std::array<Handler, 2> carry_handler(std::string_view opcode);  // add.cc.u32 ...
 std::array<Handler, 2> guard_handler();
 std::array<Handler, 2> clock_handler(int bits);
 std::array<Handler, 2> trap_handler();

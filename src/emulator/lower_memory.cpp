@@ -1,5 +1,6 @@
-// Lowering of ld, st, atom, red, cp.async and isspacep. Cache hints, .volatile, .relaxed and scopes
-// change nothing here: execution is sequentially consistent and caches are not modelled.
+// Lowering of ld, st, atom, red, cp.async and isspacep. Cache hints (with their policy operand),
+// .volatile, .relaxed and scopes change nothing here: execution is sequentially consistent and
+// caches are not modelled.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,8 +14,8 @@ struct AccessOpcode {
   Space space = Space::none;
   int count = 1;
   std::string_view type;
-  bool understood = true;
   bool watches = false;                // sees what other threads write
+  bool policy = false;                 // the last operand is a cache policy
   std::vector<std::string_view> rest;  // what is not a hint, scope, space, vector length or type
 };
 
@@ -35,7 +36,9 @@ AccessOpcode parse_access(const std::vector<std::string_view>& parts) {
     result.watches = result.watches || p == "volatile" || p == "relaxed" || p == "acquire" ||
                      p == "cv" || p == "mmio" || p == "sc";
     if (is_hint(p)) continue;
-    if (p == "global") {
+    if (p == "L2::cache_hint") {
+      result.policy = true;
+    } else if (p == "global") {
       result.space = Space::global;
     } else if (p == "shared" || p == "shared::cta") {
       result.space = Space::shared;
@@ -65,7 +68,8 @@ void Lowering::load_store(bool store) {
   if (!op.rest.empty()) unsupported(fmt::format("modifier .{}", op.rest[0]));
   const int bits = width_of(op.type);
   if (bits < 8) unsupported();
-  expect_operands(2);
+  expect_operands(op.policy ? 3 : 2);
+  if (op.policy) source(operand(2), {64, false});
   if (op.space == Space::param) {
     if (store) unsupported("store to a parameter");
     return load_param();
@@ -164,6 +168,7 @@ void Lowering::load_param() {
   }
   if (parameter == nullptr) unsupported("parameter '" + where.name + "'");
   const auto bytes = static_cast<uint32_t>(width_of(op.type) / 8);
+  if (bytes == 0 || bytes > 8) unsupported();
   std::vector<const Operand*> elements;
   if (data.kind == Operand::Kind::vector) {
     for (const Operand& element : data.elements) elements.push_back(&element);
@@ -193,20 +198,27 @@ void Lowering::load_param() {
   if (first_) skip();
 }
 
+// atom{.sem}{.scope}{.space}.op{.level}{.vec}.type d, [a], b{, c}{, policy}; red has no d.
 void Lowering::atomic(bool reduction) {
-  // atom{.sem}{.scope}{.space}.op{.level}.type d, [a], b{, c}; red has no d.
-  const AccessOpcode op = parse_access(parts_);
-  if (op.count != 1) unsupported("vector atomic");
+  AccessOpcode op = parse_access(parts_);
+  // Vectors were first written .v4.f32.add, with the operation last.
+  if (op.type == "add" || op.type == "noftz") {
+    for (std::string_view& p : op.rest) {
+      if (width_of(p) != 0) std::swap(p, op.type);
+    }
+  }
   std::string operation;
   for (const std::string_view p : op.rest) {
     if (p == "noftz") continue;  // subnormals are kept anyway
     operation += std::string(p) + ".";
   }
   operation += std::string(op.type);
-  const AtomicForm form = find_atomic(operation);
+  const AtomicForm form = find_atomic(operation, op.count);
   if (form.mover[0] == nullptr) unsupported();
   const size_t first = reduction ? 0 : 1;
-  expect_operands(first + 1 + static_cast<size_t>(form.operands));
+  const size_t count = first + 1 + static_cast<size_t>(form.operands);
+  expect_operands(count + (op.policy ? 1 : 0));
+  if (op.policy) source(operand(count), {64, false});
   const Address where = address(operand(first));
   const bool wanted = !reduction && operand(0).kind != Operand::Kind::sink;
   const bool real = op.type[0] == 'f' && form.bits >= 32;
@@ -215,9 +227,8 @@ void Lowering::atomic(bool reduction) {
         real && o.kind == Operand::Kind::immediate && o.number != Operand::Number::integer;
     return source(o, {static_cast<uint8_t>(form.bits), literal});
   };
-  const Ref b = value(operand(first + 1));
-  const Ref c = form.operands > 1 ? value(operand(first + 2)) : Ref{};
-  MemoryForm memory{Target::generic, SiteRole::global_atomic, static_cast<uint32_t>(form.bits / 8)};
+  MemoryForm memory{Target::generic, SiteRole::global_atomic,
+                    static_cast<uint32_t>(form.bits / 8 * op.count)};
   std::vector<SiteRole> sites{SiteRole::global_atomic};
   if (op.space == Space::shared) {
     memory.where = where.bits == 32 ? Target::shared32 : Target::shared64;
@@ -231,17 +242,47 @@ void Lowering::atomic(bool reduction) {
   }
   if (op.space != Space::shared) {
     if (where.bits != 64) unsupported("32-bit global address");
-    order_dependent = order_dependent || wanted || form.floating;
+    order_dependent = order_dependent || wanted || form.ordered;
+  }
+  // Of a vector the list holds the operands, then the targets.
+  std::vector<Ref> operands, targets;
+  const auto gather = [&](const Operand& o, std::vector<Ref>& into, bool target_of) {
+    if (o.kind != Operand::Kind::vector || static_cast<int>(o.elements.size()) != op.count) {
+      unsupported("vector length");
+    }
+    for (const Operand& element : o.elements) {
+      if (target_of && element.kind == Operand::Kind::sink) {
+        into.push_back({});
+      } else {
+        into.push_back(target_of ? target(element, form.bits) : value(element));
+      }
+    }
+  };
+  if (op.count > 1) {
+    gather(operand(first + 1), operands, false);
+    if (wanted) gather(operand(0), targets, true);
+    targets.resize(static_cast<size_t>(op.count));
+  } else {
+    for (int i = 0; i < form.operands; ++i) operands.push_back(value(operand(first + 1 + i)));
+    if (wanted) targets.push_back(target(operand(0), form.bits));
   }
   Lowered& l = emit(memory_handlers(memory));
   l.mover = form.mover;
   l.sites = std::move(sites);
   if (wanted) l.watches = watch_of(op.space);
   use(l, l.a = where.base);
-  use(l, l.b = b);
-  use(l, l.c = c);
   l.imm = where.offset;
-  if (wanted) define(l, l.d = target(operand(0), form.bits));
+  for (const Ref& r : operands) use(l, r);
+  for (const Ref& r : targets) define(l, r);
+  if (op.count > 1) {
+    l.has_list = true;
+    l.list = operands;
+    l.list.insert(l.list.end(), targets.begin(), targets.end());
+    return;
+  }
+  l.b = operands[0];
+  if (form.operands > 1) l.c = operands[1];
+  if (wanted) l.d = targets[0];
 }
 
 void Lowering::isspacep() {

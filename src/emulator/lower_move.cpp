@@ -1,5 +1,7 @@
-// Lowering of mov (with its packing and unpacking of vectors) and cvta.
+// Lowering of mov (with its packing and unpacking of vectors), cvta and the cache-policy moves.
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "emulator/lower.hpp"
 
@@ -13,49 +15,50 @@ void Lowering::move() {
   const Operand& s = operand(1);
   if (type == "pred") return predicate_logic();
   const int bits = width_of(type);
-  if (bits != 16 && bits != 32 && bits != 64) unsupported();
-  const std::string key = "mov." + bit_type(bits);
-  if (d.kind == Operand::Kind::vector) {  // unpack
+  if (bits < 16) unsupported();
+  const auto part_of = [&](const Operand& vector) {
+    const auto count = static_cast<int>(vector.elements.size());
+    if (count != 2 && count != 4) unsupported("vector length");
+    return bits / count;
+  };
+  const auto register_of = [](int part) { return std::max(part, 16); };  // of a byte: 16 bits
+  if (d.kind == Operand::Kind::vector) {                                 // unpack
     const Ref whole = source(s, {static_cast<uint8_t>(bits), false});
-    const auto count = static_cast<int>(d.elements.size());
-    if (count != 2 && count != 4) unsupported("unpack");
-    const int part = bits / count;
-    if (part < 16) unsupported("unpack into bytes");
+    const int part = part_of(d);
     // The source may be one of the targets' neighbours in a slot: all targets are written after
-    // the source was read, since one handler writes one element and the source stays live.
-    for (int i = 0; i < count; ++i) {
+    // the source was read, since one handler writes one element and the source stays live. Where a
+    // target is the source itself, the source is read from a copy.
+    Ref from = whole;
+    for (const Operand& element : d.elements) {
+      if (element.kind == Operand::Kind::reg && element.reg == whole.reg && from.reg == whole.reg) {
+        from = reg(temporary(bits));
+        emit_table("mov." + bit_type(bits), {from, whole});
+      }
+    }
+    for (size_t i = 0; i < d.elements.size(); ++i) {
       if (d.elements[i].kind == Operand::Kind::sink) continue;
       emit_table(fmt::format("unpack.{}.b{}.b{}", i, part, bits),
-                 {target(d.elements[i], part), whole});
+                 {target(d.elements[i], register_of(part)), from});
     }
     if (first_) skip();
     return;
   }
   if (s.kind == Operand::Kind::vector) {  // pack
-    const auto count = static_cast<int>(s.elements.size());
-    if (count != 2 && count != 4) unsupported("pack");
-    const int part = bits / count;
-    if (part < 16) unsupported("pack of bytes");
+    const int part = part_of(s);
     std::vector<Ref> operands{target(d, bits)};
     for (const Operand& element : s.elements) {
-      operands.push_back(source(element, {static_cast<uint8_t>(part), false}));
+      operands.push_back(source(element, {static_cast<uint8_t>(register_of(part)), false}));
     }
-    return emit_table(fmt::format("pack.{}.b{}", count, part), operands);
-  }
-  if (s.kind == Operand::Kind::special &&
-      (s.name == "%clock" || s.name == "%clock64" || s.name == "%globaltimer" ||
-       s.name == "%clock_hi" || s.name == "%globaltimer_lo")) {
-    if (s.name == "%clock_hi") unsupported("special register %clock_hi");
-    Lowered& l = emit(clock_handler(bits));
-    return define(l, l.d = target(d, bits));
+    return emit_table(fmt::format("pack.{}.b{}", s.elements.size(), part), operands);
   }
   const bool floating =
       type[0] == 'f' && s.kind == Operand::Kind::immediate && s.number != Operand::Number::integer;
-  emit_table(key, {target(d, bits), source(s, {static_cast<uint8_t>(bits), floating})});
+  emit_table("mov." + bit_type(bits),
+             {target(d, bits), source(s, {static_cast<uint8_t>(bits), floating})});
 }
 
+// cvta{.to}.space.size: the generic address is the window plus the offset; global is identity.
 void Lowering::cvta() {
-  // cvta{.to}.space.size: the generic address is the window plus the offset; global is identity.
   const bool to = parts_.size() == 4 && parts_[1] == "to";
   if (parts_.size() != (to ? 4u : 3u)) unsupported();
   expect_operands(2);
@@ -74,6 +77,34 @@ void Lowering::cvta() {
     unsupported();
   }
   emit_table(to ? "sub.u64" : "add.u64", {d, s, constant(window, 8)});
+}
+
+// createpolicy.{fractional,range}...b64 d, ...; createpolicy.cvt.L2.b64 d, a. A policy steers
+// caches only: every one is the same opaque value here.
+void Lowering::create_policy() {
+  if (parts_.size() < 4 || parts_.back() != "b64") unsupported();
+  size_t operands = 0;
+  const bool with_fraction = in_->operands.size() == 2;
+  if (parts_[1] == "cvt" && parts_[2] == "L2" && parts_.size() == 4) {
+    operands = 2;
+  } else if (parts_[1] == "fractional") {
+    operands = with_fraction ? 2 : 1;
+  } else if (parts_[1] == "range") {
+    operands = 4;
+  } else {
+    unsupported();
+  }
+  expect_operands(operands);
+  if (parts_[1] != "cvt") {
+    for (size_t i = 2; i + 1 < parts_.size(); ++i) {
+      const std::string_view p = parts_[i];
+      if (p != "L2::evict_last" && p != "L2::evict_normal" && p != "L2::evict_first" &&
+          p != "L2::evict_unchanged" && !(p == "global" && parts_[1] == "range")) {
+        unsupported();
+      }
+    }
+  }
+  emit_table("mov.b64", {target(operand(0), 64), constant(0, 8)});
 }
 
 }  // namespace mtmc::emulator

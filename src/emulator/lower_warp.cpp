@@ -153,12 +153,12 @@ void Lowering::match() {
 }
 
 void Lowering::redux() {
-  // redux.sync.op.type d, a, members
-  if (parts_.size() != 4 || parts_[1] != "sync") unsupported();
+  // redux.sync.op{.abs}{.NaN}.type d, a, members
+  if (parts_.size() < 4 || parts_[1] != "sync") unsupported();
   expect_operands(3);
   const Ref a = source(operand(1), {32, false});
   const Ref members = source(operand(2), {32, false});
-  Lowered& l = emit(redux_handler(fmt::format("{}.{}", parts_[2], parts_[3])));
+  Lowered& l = emit(redux_handler(std::string_view(in_->opcode).substr(11)));
   use(l, l.a = a);
   use(l, l.e = members);
   define(l, l.d = target(operand(0), 32));

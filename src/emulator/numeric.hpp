@@ -5,7 +5,8 @@
 //
 // The parts: numeric_integer.hpp (integer, bit and byte instructions), numeric_float.hpp (f16,
 // bf16, f32, f64 arithmetic, min and max, comparison), numeric_convert.hpp (cvt),
-// numeric_approx.hpp (ex2, lg2, sin, cos, tanh, rcp, rsqrt, sqrt, div .approx).
+// numeric_small_float.hpp (fp8 and below), numeric_approx.hpp (ex2, lg2, sin, cos, tanh, rcp,
+// rsqrt, sqrt, div .approx).
 //
 // Representation: f32 is float, f64 is double, f16, bf16 and the fp8 formats are their bits in an
 // unsigned integer. Packed forms (f16x2, bf16x2) go through on_halves(). A signed PTX type is a
@@ -31,3 +32,4 @@
 #include "emulator/numeric_convert.hpp"
 #include "emulator/numeric_float.hpp"
 #include "emulator/numeric_integer.hpp"
+#include "emulator/numeric_small_float.hpp"

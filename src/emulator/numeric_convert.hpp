@@ -1,4 +1,4 @@
-// cvt between integers, f16, bf16, tf32, fp8, f32 and f64; see numeric.hpp.
+// cvt between integers, f16, bf16, tf32, f32 and f64; see numeric.hpp.
 //
 // Section of the PTX ISA: "Data Movement and Conversion Instructions: cvt". Half sources widen
 // first (f16_to_f32, bf16_to_f32: exact); tf32 lives in 32 bits with the low 13 zero.
@@ -180,6 +180,16 @@ inline std::uint16_t int_to_bf16(Int x) {
   return f64_to_bf16<R>(round_to_odd(exact_sum(x)));
 }
 
+// fma.{rn,rz,rm,rp}.bf16: the exact sum, rounded to odd twice on the way, then as asked.
+template <Rounding R>
+inline std::uint16_t fma_bf16(std::uint16_t a, std::uint16_t b, std::uint16_t c) {
+  if constexpr (R == Rounding::nearest_even) return Bf16::fma(a, b, c);
+  const double product = static_cast<double>(bf16_to_f32(a)) * bf16_to_f32(b);
+  const double addend = bf16_to_f32(c);
+  const float odd = round_to_odd_f32(round_to_odd(two_sum(product, addend)));
+  return f32_to_bf16<R>(with_sum_zero<R>(odd, product, addend));
+}
+
 // .satfinite: a magnitude above the format's largest finite value becomes that value; NaN stays.
 inline std::uint16_t satfinite_f16(std::uint16_t x) {
   return (x & 0x7fffu) == kInfF16 ? static_cast<std::uint16_t>(x - 1) : x;
@@ -201,41 +211,9 @@ inline std::uint32_t f32_to_tf32(float x) {
 inline std::uint32_t satfinite_tf32(std::uint32_t x) {
   return (x & 0x7fffffffu) == 0x7f800000u ? x - 0x2000u : x;
 }
-
-// ---- fp8 ---------------------------------------------------------------------------------------
-
-// cvt.rn.satfinite.{e4m3x2,e5m2x2}.f32, one element. e4m3 has no infinity and its largest value is
-// 448 (0x7e); NaN is 0x7f in both. f16 sources widen first.
-inline std::uint8_t f32_to_e4m3(float x) {
-  const std::uint32_t magnitude = bits_of(x) & 0x7fffffffu;
-  const std::uint32_t sign = bits_of(x) >> 31 << 7;
-  const std::uint32_t rounded = round_magnitude<4, 3>(magnitude);
-  const std::uint32_t finite = rounded < 0x7eu ? rounded : 0x7eu;
-  return static_cast<std::uint8_t>(magnitude > 0x7f800000u ? 0x7fu : (finite | sign));
-}
-inline std::uint8_t f32_to_e5m2(float x) {
-  const std::uint32_t magnitude = bits_of(x) & 0x7fffffffu;
-  const std::uint32_t sign = bits_of(x) >> 31 << 7;
-  const std::uint32_t rounded = round_magnitude<5, 2>(magnitude);
-  const std::uint32_t finite = rounded < 0x7bu ? rounded : 0x7bu;
-  return static_cast<std::uint8_t>(magnitude > 0x7f800000u ? 0x7fu : (finite | sign));
-}
-// .relu on an fp8 code: negatives become +0.
-inline std::uint8_t relu_fp8(std::uint8_t x) { return (x & 0x80u) != 0 ? 0 : x; }
-
-// cvt.rn.f16x2.{e4m3x2,e5m2x2}, one element: exact.
-inline std::uint16_t e5m2_to_f16(std::uint8_t x) {
-  const std::uint16_t wide = static_cast<std::uint16_t>(x << 8);
-  return (wide & 0x7fffu) > kInfF16 ? kNanF16 : wide;
-}
-inline std::uint16_t e4m3_to_f16(std::uint8_t x) {
-  const std::uint32_t sign = (x & 0x80u) << 8;
-  const std::uint32_t magnitude = x & 0x7fu;
-  // A normal e4m3 is its bits shifted, with the bias moved from 7 to 15; a subnormal is k * 2^-9.
-  const std::uint32_t normal = (magnitude << 7) + (8u << 10);
-  const std::uint32_t subnormal = f32_to_f16(static_cast<float>(magnitude) * (1.0f / 512.0f));
-  const std::uint32_t finite = magnitude < 8 ? subnormal : normal;
-  return static_cast<std::uint16_t>(magnitude == 0x7fu ? kNanF16 : (finite | sign));
+// .relu of a tf32 result.
+inline std::uint32_t relu_tf32(std::uint32_t x) {
+  return (x & 0x7fffffffu) > 0x7f800000u ? kNanF32 : ((x >> 31) != 0 ? 0u : x);
 }
 
 }  // namespace mtmc::emulator::numeric

@@ -199,6 +199,12 @@ inline float xorsign(float a, float b, float magnitude) {
 }
 inline float min_xorsign_abs(float a, float b) { return xorsign(a, b, min(abs(a), abs(b))); }
 inline float max_xorsign_abs(float a, float b) { return xorsign(a, b, max(abs(a), abs(b))); }
+inline float min_nan_xorsign_abs(float a, float b) {
+  return xorsign(a, b, min_nan(abs(a), abs(b)));
+}
+inline float max_nan_xorsign_abs(float a, float b) {
+  return xorsign(a, b, max_nan(abs(a), abs(b)));
+}
 
 // ---- f64 ---------------------------------------------------------------------------------------
 
@@ -369,6 +375,14 @@ inline std::uint16_t min_xorsign_abs(std::uint16_t a, std::uint16_t b) {
 template <HalfFormat H>
 inline std::uint16_t max_xorsign_abs(std::uint16_t a, std::uint16_t b) {
   return H::narrow(max_xorsign_abs(H::widen(a), H::widen(b)));
+}
+template <HalfFormat H>
+inline std::uint16_t min_nan_xorsign_abs(std::uint16_t a, std::uint16_t b) {
+  return H::narrow(min_nan_xorsign_abs(H::widen(a), H::widen(b)));
+}
+template <HalfFormat H>
+inline std::uint16_t max_nan_xorsign_abs(std::uint16_t a, std::uint16_t b) {
+  return H::narrow(max_nan_xorsign_abs(H::widen(a), H::widen(b)));
 }
 // .sat and .relu of a half result; relu of NaN is the canonical NaN.
 template <HalfFormat H>

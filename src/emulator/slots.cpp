@@ -4,6 +4,7 @@
 // or accumulated into. Paths that diverge may share a slot: a masked write never touches the lanes
 // of the other path.
 #include <algorithm>
+#include <bit>
 
 #include "emulator/lower.hpp"
 
@@ -104,10 +105,8 @@ Slots assign_slots(const std::vector<Lowered>& code, const Flow& flow,
   Slots slots;
   slots.offset.assign(count, -1);
   std::vector<int32_t> colour(count, -1);
-  std::array<int32_t, 3> used_colours{};  // of 16, 32, 64 bits
-  const auto width_index = [&](int32_t v) {
-    return register_bits[v] == 16 ? 0 : register_bits[v] == 32 ? 1 : 2;
-  };
+  std::array<int32_t, 4> used_colours{};  // of 16, 32, 64, 128 bits
+  const auto width_index = [&](int32_t v) { return std::countr_zero(register_bits[v]) - 4; };
   std::vector<uint64_t> taken;
   for (const int32_t v : first_seen) {
     if (register_bits[v] == 1) {
@@ -129,15 +128,16 @@ Slots assign_slots(const std::vector<Lowered>& code, const Flow& flow,
     colour[v] = chosen;
     used_colours[w] = std::max(used_colours[w], chosen + 1);
   }
-  const uint32_t base64 = first_byte;
-  const uint32_t base32 = base64 + 256 * static_cast<uint32_t>(used_colours[2]);
-  const uint32_t base16 = base32 + 128 * static_cast<uint32_t>(used_colours[1]);
-  slots.register_bytes = base16 + 64 * static_cast<uint32_t>(used_colours[0]);
+  std::array<uint32_t, 4> base{};  // the widest first
+  slots.register_bytes = first_byte;
+  for (int w = 3; w >= 0; --w) {
+    base[w] = slots.register_bytes;
+    slots.register_bytes += (64u << w) * static_cast<uint32_t>(used_colours[w]);
+  }
   for (int32_t v = 0; v < count; ++v) {
     if (colour[v] < 0) continue;
     const int w = width_index(v);
-    const uint32_t base = w == 2 ? base64 : w == 1 ? base32 : base16;
-    slots.offset[v] = static_cast<int32_t>(base + (64u << w) * static_cast<uint32_t>(colour[v]));
+    slots.offset[v] = static_cast<int32_t>(base[w] + (64u << w) * static_cast<uint32_t>(colour[v]));
   }
   return slots;
 }

@@ -103,12 +103,12 @@ TEST_CASE("every half, bfloat and fp8 widens exactly", "[numeric]") {
     const auto as_half = [&](const slow::Format& f, int exponent_bits) {
       return slow::encode(slow::decode(magnitude, f, exponent_bits), half, 5, false) | sign;
     };
-    REQUIRE(e4m3_to_f16(b) == (magnitude == 0x7f ? kNanF16 : as_half(slow::e4m3_format(), 4)));
-    REQUIRE(e5m2_to_f16(b) == (magnitude > 0x7c    ? kNanF16
+    REQUIRE(small_to_f16<E4m3>(b) == (magnitude == 0x7f ? kNanF16 : as_half(slow::e4m3_format(), 4)));
+    REQUIRE(small_to_f16<E5m2>(b) == (magnitude > 0x7c    ? kNanF16
                                : magnitude == 0x7c ? kInfF16 | sign
                                                    : as_half(e5m2, 5)));
-    if (magnitude < 0x7f) REQUIRE(f32_to_e4m3(f16_to_f32(e4m3_to_f16(b))) == b);
-    if (magnitude < 0x7c) REQUIRE(f32_to_e5m2(f16_to_f32(e5m2_to_f16(b))) == b);
+    if (magnitude < 0x7f) REQUIRE(f32_to_small<E4m3>(f16_to_f32(small_to_f16<E4m3>(b))) == b);
+    if (magnitude < 0x7c) REQUIRE(f32_to_small<E5m2>(f16_to_f32(small_to_f16<E5m2>(b))) == b);
   }
 }
 
@@ -137,8 +137,8 @@ TEST_CASE("narrowing from f32 rounds once in every mode", "[numeric]") {
   to_tf32(Mode::nearest_away, [](float x) { return f32_to_tf32<R::nearest_away>(x); });
   to_tf32(Mode::nearest_even, [](float x) { return f32_to_tf32<R::nearest_even>(x); });
   to_tf32(Mode::toward_zero, [](float x) { return f32_to_tf32<R::toward_zero>(x); });
-  check_narrowing(slow::e4m3_format(), 4, Mode::nearest_even, 0x7f, 0, true, f32_to_e4m3);
-  check_narrowing(slow::format(2, 5), 5, Mode::nearest_even, 0x7f, 0, true, f32_to_e5m2);
+  check_narrowing(slow::e4m3_format(), 4, Mode::nearest_even, 0x7f, 0, true, f32_to_small<E4m3>);
+  check_narrowing(slow::format(2, 5), 5, Mode::nearest_even, 0x7f, 0, true, f32_to_small<E5m2>);
   check_narrowing(half, 5, Mode::nearest_even, kNanF16, 0, true,
                   [](float x) { return satfinite_f16(f32_to_f16(x)); });
   check_narrowing(brain, 8, Mode::nearest_even, kNanF16, 0, true,
