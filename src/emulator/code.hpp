@@ -341,6 +341,7 @@ void add_integer_instructions(InstructionTable& table);
 void add_float_instructions(InstructionTable& table);
 void add_half_instructions(InstructionTable& table);
 void add_conversion_instructions(InstructionTable& table);
+void add_integer_conversion_instructions(InstructionTable& table);
 void add_small_float_instructions(InstructionTable& table);
 void add_width_instructions(InstructionTable& table);
 void add_compare_instructions(InstructionTable& table);

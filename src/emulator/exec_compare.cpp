@@ -51,6 +51,13 @@ void integers(InstructionTable& t, const std::string& type) {
 }
 
 template <class T>
+void equality(InstructionTable& t, const std::string& type) {
+  const auto same = [](T a) { return a; };
+  one<Compare::eq, T>(t, "eq", type, same);
+  one<Compare::ne, T>(t, "ne", type, same);
+}
+
+template <class T>
 void tests(InstructionTable& t, const std::string& type) {
   t.add("testp.finite." + type, predicate_entry<T, T>([](T a, T) { return n::is_finite(a); }));
   t.add("testp.infinite." + type, predicate_entry<T, T>([](T a, T) { return n::is_infinite(a); }));
@@ -67,13 +74,13 @@ void tests(InstructionTable& t, const std::string& type) {
 void add_compare_instructions(InstructionTable& t) {
   integers<int16_t>(t, "s16");
   integers<uint16_t>(t, "u16");
-  integers<uint16_t>(t, "b16");
+  equality<uint16_t>(t, "b16");
   integers<int32_t>(t, "s32");
   integers<uint32_t>(t, "u32");
-  integers<uint32_t>(t, "b32");
+  equality<uint32_t>(t, "b32");
   integers<int64_t>(t, "s64");
   integers<uint64_t>(t, "u64");
-  integers<uint64_t>(t, "b64");
+  equality<uint64_t>(t, "b64");
   unordered<float>(t, "f32", [](float a) { return a; });
   unordered<float>(t, "ftz.f32", [](float a) { return n::flush(a); });
   unordered<double>(t, "f64", [](double a) { return a; });

@@ -1,4 +1,8 @@
-// f32 and f64 arithmetic: rows of (opcode, function). numeric_float.hpp and numeric_approx.hpp say
+// f32 and f64 arithmetic: rows of (opcode, function). A mul or add without a rounding modifier
+// rounds to nearest here, each by itself; ptxas may fuse such a pair into an fma, so only PTX made
+// with
+// --fmad=false (all .rn) gives the hardware's bits.
+// numeric_float.hpp and numeric_approx.hpp say
 // what each computes; here the .ftz and .sat forms are made by wrapping operands and result.
 #include "emulator/alu.hpp"
 #include "emulator/numeric.hpp"

@@ -13,6 +13,7 @@ const InstructionTable& InstructionTable::get() {
     add_half_instructions(t);
     add_special_float_instructions(t);
     add_conversion_instructions(t);
+    add_integer_conversion_instructions(t);
     add_small_float_instructions(t);
     add_width_instructions(t);
     add_compare_instructions(t);

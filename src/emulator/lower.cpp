@@ -499,6 +499,7 @@ void Lowering::instruction(const Instruction& in) {
   if (last == "pred") return predicate_logic();
   if (base == "lop3" && in.opcode != "lop3.b32") return lop3_predicate();
   if (base == "createpolicy") return create_policy();
+  if (base[0] == 'v') return video();
   if (carry_handler(in.opcode)[0] != nullptr) return carry_chain();
   table_instruction();
 }

@@ -123,6 +123,7 @@ class Lowering {
   void testp();
   void carry_chain();
   void lop3_predicate();
+  void video();
   void create_policy();
   void predicate_logic();
   struct Conversion {
@@ -203,6 +204,8 @@ Slots assign_slots(const std::vector<Lowered>& code, const Flow& flow,
 std::array<Handler, 2> predicate_handler(std::string_view operation);  // and or xor not mov
 std::array<Handler, 2> select_handler(int bits);
 std::array<Handler, 2> carry_handler(std::string_view opcode);  // add.cc.u32 ...
+// Of a video opcode's parts; plan is for Op::imm.
+std::array<Handler, 2> video_handler(const std::vector<std::string_view>& parts, uint64_t& plan);
 std::array<Handler, 2> guard_handler();
 std::array<Handler, 2> clock_handler(int bits);
 std::array<Handler, 2> trap_handler();

@@ -69,7 +69,8 @@ Lowering::Conversion Lowering::conversion(const std::string& to, const std::stri
                     satfinite ? ".satfinite" : "", relu ? ".relu" : "", to, from));
   };
   // Widening a bf16 is exact in every rounding.
-  if (from == "bf16" && (to == "f32" || to == "f64")) rounding.clear();
+  const bool rounds = rounding.size() == 3;  // .rn, and not .rni
+  if (rounds && from == "bf16" && (to == "f32" || to == "f64")) rounding.clear();
   Conversion result;
   result.entry = find(ftz, sat);
   if (result.entry != nullptr) return result;

@@ -44,4 +44,23 @@ void Lowering::lop3_predicate() {
   combine(parts_[1], reg(p), any, q);
 }
 
+// Video instructions d, a, b{, c}. The parts of vadd2 and the like that are not computed would come
+// from c; without masks all are.
+void Lowering::video() {
+  uint64_t plan = 0;
+  const auto handler = video_handler(parts_, plan);
+  const size_t count = in_->operands.size();
+  if (count != 3 && count != 4) unsupported("operands");
+  const OperandType word{32, false};
+  const Ref a = source(operand(1), word);
+  const Ref b = source(operand(2), word);
+  const Ref c = count == 4 ? source(operand(3), word) : constant(0, 4);
+  Lowered& l = emit(handler);
+  l.imm = plan;
+  use(l, l.a = a);
+  use(l, l.b = b);
+  use(l, l.c = c);
+  define(l, l.d = target(operand(0), 32));
+}
+
 }  // namespace mtmc::emulator

@@ -368,21 +368,26 @@ template <HalfFormat H>
 inline std::uint16_t max_nan(std::uint16_t a, std::uint16_t b) {
   return H::narrow(max_nan(H::widen(a), H::widen(b)));
 }
+// The sign bit of a NaN operand counts too.
+inline std::uint16_t xorsign(std::uint16_t a, std::uint16_t b, std::uint16_t magnitude) {
+  const auto sign = static_cast<std::uint16_t>((a ^ b) & 0x8000u);
+  return magnitude == kNanF16 ? kNanF16 : static_cast<std::uint16_t>(magnitude | sign);
+}
 template <HalfFormat H>
 inline std::uint16_t min_xorsign_abs(std::uint16_t a, std::uint16_t b) {
-  return H::narrow(min_xorsign_abs(H::widen(a), H::widen(b)));
+  return xorsign(a, b, min<H>(abs<H>(a), abs<H>(b)));
 }
 template <HalfFormat H>
 inline std::uint16_t max_xorsign_abs(std::uint16_t a, std::uint16_t b) {
-  return H::narrow(max_xorsign_abs(H::widen(a), H::widen(b)));
+  return xorsign(a, b, max<H>(abs<H>(a), abs<H>(b)));
 }
 template <HalfFormat H>
 inline std::uint16_t min_nan_xorsign_abs(std::uint16_t a, std::uint16_t b) {
-  return H::narrow(min_nan_xorsign_abs(H::widen(a), H::widen(b)));
+  return xorsign(a, b, min_nan<H>(abs<H>(a), abs<H>(b)));
 }
 template <HalfFormat H>
 inline std::uint16_t max_nan_xorsign_abs(std::uint16_t a, std::uint16_t b) {
-  return H::narrow(max_nan_xorsign_abs(H::widen(a), H::widen(b)));
+  return xorsign(a, b, max_nan<H>(abs<H>(a), abs<H>(b)));
 }
 // .sat and .relu of a half result; relu of NaN is the canonical NaN.
 template <HalfFormat H>
