@@ -22,8 +22,8 @@ const std::array<float, 256>& fp8_table(Element e) {
     }
     return table;
   };
-  static const std::array<float, 256> e4m3 = make(numeric::e4m3_to_f16);
-  static const std::array<float, 256> e5m2 = make(numeric::e5m2_to_f16);
+  static const std::array<float, 256> e4m3 = make(numeric::small_to_f16<numeric::E4m3>);
+  static const std::array<float, 256> e5m2 = make(numeric::small_to_f16<numeric::E5m2>);
   return e == Element::e4m3 ? e4m3 : e5m2;
 }
 

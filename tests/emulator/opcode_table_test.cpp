@@ -80,7 +80,7 @@ TEST_CASE("every conversion that decode takes equals its model", "[opcode]") {
       }
     }
   }
-  REQUIRE(forms.size() > 900);
+  REQUIRE(forms.size() > 860);
   hold(forms);
 }
 
