@@ -56,12 +56,25 @@ struct Op {
 
 // suspend: the last op may ask its lanes to park (Warp::park); else as jump. spin: as Block::inner,
 // and a taken back edge closes a loop in which lanes may wait for other threads.
-enum class Exit : uint8_t { jump, branch, finish, finish_if, barrier, arrive, suspend, spin };
+enum class Exit : uint8_t {
+  jump,
+  branch,
+  finish,
+  finish_if,
+  barrier,
+  arrive,
+  suspend,
+  spin,
+  call,
+  leave,
+  table
+};
 
 struct Block {
   uint32_t first = 0, last = 0;  // ops [first, last)
   Exit exit = Exit::jump;
   Exit inner = Exit::jump;  // of a spin
+  uint32_t call = 0;        // call: Code::calls; leave: Code::functions; table: Code::branch_tables
   bool negated = false;
   int32_t predicate = -1;
   uint32_t target = 0;        // taken
@@ -83,6 +96,44 @@ struct Block {
 enum class MemoryOrder : uint8_t { weak, volatile_, relaxed, acquire, release, acq_rel };
 inline bool is_strong(MemoryOrder order) { return order >= MemoryOrder::relaxed; }
 MemoryOrder memory_order(std::string_view opcode);
+
+// A parameter, result or argument: bytes at an offset of a frame.
+struct Passed {
+  uint32_t offset = 0;
+  uint32_t bytes = 0;
+};
+
+// A function of the program, the kernel (the last one) included.
+struct CodeFunction {
+  std::string name;
+  uint32_t entry = 0;  // block
+  uint32_t frame_bytes = 0;
+  std::vector<Passed> parameters, results;  // in its frame
+  // What a recursive call saves for a lane: offset of the register in the warp's buffer and bytes
+  // of one lane.
+  std::vector<std::pair<int32_t, int32_t>> registers;
+  uint32_t first_predicate = 0, last_predicate = 0;
+  uint32_t saved_bytes = 0;
+};
+
+struct CallSite {
+  int32_t function = -1;  // -1: through the pointer in the register at `target`
+  int32_t target = -1;
+  std::vector<Passed> arguments, results;  // in the caller's frame
+  uint32_t caller = 0;                     // function
+  bool saves = false;                      // the callee may call the caller again
+};
+
+// One call that a lane is in.
+struct CallFrame {
+  uint32_t site;        // Code::calls
+  uint32_t frame, top;  // the caller's frame and stack pointer
+  uint32_t next;        // block to go back to
+  int32_t origin;       // of the call
+};
+struct CallStack {
+  std::array<std::vector<CallFrame>, lanes> frames;
+};
 
 struct Origin {
   uint32_t ptx_line;
@@ -148,7 +199,25 @@ struct Code {
   std::vector<Origin> origins;
   std::vector<ConstantFill> constants;
   std::vector<Variable> variables;  // module .global and .const that the kernel names
+  int32_t parameter_variable = -1;  // the one that holds the launch's arguments
   std::map<uint32_t, std::string> files;
+  std::vector<SourceLocation> inline_sites;
+  uint32_t entry_block = 0;
+  std::vector<CodeFunction> functions;
+  std::vector<CallSite> calls;
+  std::vector<std::vector<uint32_t>> branch_tables;  // blocks
+  std::unordered_map<uint64_t, uint32_t> function_of_handle;
+  int32_t frame_slot = -1, stack_slot = -1;  // lanes' frame and stack pointers; -1: no calls
+  // Addresses in the variables' initialisers: of another variable, or (target < 0) a handle.
+  struct Relocated {
+    uint32_t variable;
+    uint64_t offset;
+    uint32_t bytes;
+    int32_t target;
+    uint64_t addend;  // or the handle and addend
+    uint64_t mask;
+  };
+  std::vector<Relocated> relocations;
   uint32_t constant_bytes = 0;
   uint32_t register_bytes = 0;
   uint32_t predicates = 2;  // 0 is false, 1 is true
@@ -257,6 +326,7 @@ struct alignas(64) Warp {
   uint32_t wait_members = 0;
   Park park;  // set by the last op of a block that ends in Exit::suspend
   uint32_t index = 0;
+  CallStack* calls = nullptr;  // when the code has calls
   // where to go on
   uint32_t block = 0, op = 0;
   int group_count = 0;
@@ -275,6 +345,9 @@ struct alignas(64) Warp {
 };
 
 inline const std::vector<int32_t>& Warp::list(const Op& op_) const { return lists[op_.list]; }
+
+// Before a block begins: no lane is in a call. calls.cpp
+void reset_calls(const Code& code, Warp& warp);
 
 [[noreturn]] void raise(FaultKind kind, const Op& op, int lane, uint64_t address,
                         std::string message);

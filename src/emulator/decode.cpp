@@ -2,6 +2,10 @@
 // block. A guarded instruction that is not a branch becomes an Op that runs its body under a mask.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <set>
+
+#include "emulator/call_graph.hpp"
 #include "emulator/lower.hpp"
 #include "emulator/program.hpp"
 #include "emulator/wgmma_order.hpp"
@@ -11,18 +15,18 @@ namespace {
 
 class Writer {
  public:
-  Writer(Code& code, const Lowering& lowering, const Flow& flow, const Slots& slots)
-      : code_(code), lowering_(lowering), flow_(flow), slots_(slots) {}
+  // number: of the function in Code::functions.
+  Writer(Code& code, const Lowering& lowering, const Flow& flow, const Slots& slots,
+         uint32_t number)
+      : code_(code), lowering_(lowering), flow_(flow), slots_(slots), number_(number) {}
 
   void run() {
     position_.assign(flow_.nodes.size(), 0);
     for (size_t i = 0; i < flow_.order.size(); ++i) {
-      position_[flow_.order[i]] = static_cast<uint32_t>(i);
+      position_[flow_.order[i]] = first_block_ + static_cast<uint32_t>(i);
     }
     for (const int node : flow_.order) write_block(node);
     mark_spins();
-    code_.register_bytes = slots_.register_bytes;
-    code_.predicates = slots_.predicates;
   }
 
  private:
@@ -57,7 +61,11 @@ class Writer {
     Block block;
     block.first = static_cast<uint32_t>(code_.ops.size());
     const auto next_of = [&](size_t i) { return position_[node.successors[i]]; };
-    block.exit = node.successors.empty() ? Exit::finish : Exit::jump;
+    // Running off the end of a function returns from it.
+    block.exit = !node.successors.empty()        ? Exit::jump
+                 : lowering_.function().is_entry ? Exit::finish
+                                                 : Exit::leave;
+    if (block.exit == Exit::leave) block.call = number_;
     if (!node.successors.empty()) block.target = block.next = next_of(0);
     for (uint32_t i = node.first; i < node.last; ++i) {
       const Lowered& l = lowering_.out[i];
@@ -117,6 +125,28 @@ class Writer {
         block.reduce_source = at(l.reduce_source);
         block.reduce_target = at(l.reduce_target);
         break;
+      case Lowered::Kind::call: {
+        block.exit = Exit::call;
+        block.call = static_cast<uint32_t>(code_.calls.size());
+        CallSite site = lowering_.calls[static_cast<size_t>(l.call)];
+        site.target = at(l.a);
+        site.caller = number_;
+        code_.calls.push_back(std::move(site));
+        break;
+      }
+      case Lowered::Kind::leave:
+        block.exit = Exit::leave;
+        block.call = number_;
+        break;
+      case Lowered::Kind::table: {
+        block.exit = Exit::table;
+        block.call = static_cast<uint32_t>(code_.branch_tables.size());
+        block.barrier_id = at(l.a);
+        std::vector<uint32_t> targets;
+        for (const int successor : node.successors) targets.push_back(position_[successor]);
+        code_.branch_tables.push_back(std::move(targets));
+        break;
+      }
       case Lowered::Kind::plain:
       case Lowered::Kind::suspend:
         break;
@@ -142,9 +172,9 @@ class Writer {
     }
     for (size_t i = 0; i < count; ++i) {
       for (const int successor : flow_.nodes[flow_.order[i]].successors) {
-        const uint32_t head = position_[successor];
+        const uint32_t head = position_[successor] - first_block_;
         if (head > i || block_before[i + 1] == block_before[head]) continue;
-        Block& closing = code_.blocks[i];
+        Block& closing = code_.blocks[first_block_ + i];
         if (closing.exit != Exit::spin) closing.inner = closing.exit;
         closing.exit = Exit::spin;
         if (grid_before[i + 1] != grid_before[head]) code_.waits_for_blocks = true;
@@ -156,7 +186,162 @@ class Writer {
   const Lowering& lowering_;
   const Flow& flow_;
   const Slots& slots_;
-  std::vector<uint32_t> position_;  // of a node in the order
+  uint32_t number_;
+  uint32_t first_block_ = static_cast<uint32_t>(code_.blocks.size());
+  std::vector<uint32_t> position_;  // block of a node
+};
+
+// Stack of a thread whose depth no one knows: the kernel recurses or uses alloca.
+constexpr uint32_t open_stack_bytes = 16 * 1024;
+
+// The kernel and every function that it reaches; the kernel's number is the last.
+class Linker {
+ public:
+  Linker(const Module& module, const Function& kernel, Code& code)
+      : module_(module), linkage_(module), code_(code) {
+    lower(kernel);
+    for (size_t i = 0; i < linkage_.reached().size(); ++i) {
+      lower(module.functions[static_cast<size_t>(linkage_.reached()[i])]);
+    }
+    resolve_relocations();
+    // By number: the kernel last.
+    std::rotate(parts_.begin(), parts_.begin() + 1, parts_.end());
+  }
+
+  void run() {
+    const CallOrder order = order_calls(call_nodes());
+    code_.functions.resize(parts_.size());
+    uint32_t register_bytes = code_.constant_bytes;
+    uint32_t predicates = 2;
+    bool uses_stack = order.any_recursive;
+    for (const uint32_t number : order.order) {
+      Lowering& part = *parts_[number];
+      Flow flow = build_flow(part.out, part.labels);
+      if (insert_wgmma_hazards(part.out, part.labels, flow, part.register_bits.size())) {
+        flow = build_flow(part.out, part.labels);
+      }
+      Slots slots = assign_slots(part.out, flow, part.register_bits, register_bytes);
+      describe(number, part, slots, predicates);
+      register_bytes = slots.register_bytes;
+      predicates = code_.functions[number].last_predicate;
+      code_.functions[number].entry = static_cast<uint32_t>(code_.blocks.size());
+      Writer(code_, part, flow, slots, number).run();
+      code_.order_dependent = code_.order_dependent || part.order_dependent;
+      uses_stack = uses_stack || part.uses_stack;
+    }
+    code_.register_bytes = register_bytes;
+    code_.predicates = predicates;
+    code_.order_dependent = code_.order_dependent || code_.waits_for_blocks;
+    const auto kernel = static_cast<uint32_t>(parts_.size() - 1);
+    code_.entry_block = code_.functions[kernel].entry;
+    finish_calls(order);
+    const uint64_t depth =
+        parts_.size() == 1 ? code_.functions[kernel].frame_bytes : order.depth[kernel];
+    constexpr uint64_t limit = 512 * 1024;
+    if (depth > limit) {
+      throw DecodeError{fmt::format("unsupported: {} bytes of stack per thread", depth)};
+    }
+    code_.local_bytes = static_cast<uint32_t>(depth);
+    if (uses_stack) code_.local_bytes = std::max(code_.local_bytes, 4096u) + open_stack_bytes;
+  }
+
+ private:
+  void lower(const Function& function) {
+    parts_.push_back(std::make_unique<Lowering>(module_, function, linkage_, code_));
+    parts_.back()->run();
+  }
+
+  uint32_t frame_bytes(uint32_t number) const {
+    const bool kernel = number + 1 == parts_.size();
+    // A call takes some stack in any case, so that endless recursion ends.
+    return kernel ? parts_[number]->frame_bytes()
+                  : std::max<uint32_t>(parts_[number]->frame_bytes(), 16);
+  }
+
+  std::vector<CallNode> call_nodes() const {
+    std::vector<CallNode> nodes(parts_.size());
+    for (uint32_t number = 0; number < parts_.size(); ++number) {
+      nodes[number].frame_bytes = frame_bytes(number);
+      for (const CallSite& site : parts_[number]->calls) {
+        if (site.function >= 0) {
+          nodes[number].callees.push_back(static_cast<uint32_t>(site.function));
+        }
+      }
+      if (parts_[number]->calls_pointers) {
+        for (const uint32_t callee : linkage_.pointed()) nodes[number].callees.push_back(callee);
+      }
+    }
+    return nodes;
+  }
+
+  void describe(uint32_t number, const Lowering& part, Slots& slots, uint32_t first_predicate) {
+    CodeFunction& function = code_.functions[number];
+    function.name = part.function().name;
+    function.frame_bytes = frame_bytes(number);
+    function.parameters = part.parameters;
+    function.results = part.results;
+    function.first_predicate = first_predicate;
+    function.last_predicate = first_predicate + slots.predicates - 2;
+    std::set<int32_t> known;
+    for (size_t v = 0; v < slots.offset.size(); ++v) {
+      int32_t& offset = slots.offset[v];
+      if (offset < 0) continue;
+      if (part.register_bits[v] == 1) {
+        offset += static_cast<int32_t>(first_predicate) - 2;
+      } else if (known.insert(offset).second) {
+        function.registers.emplace_back(offset, part.register_bits[v] / 8);
+      }
+    }
+    function.saved_bytes = function.last_predicate - function.first_predicate;
+    for (const auto& [offset, bytes] : function.registers) {
+      function.saved_bytes += static_cast<uint32_t>(bytes);
+    }
+  }
+
+  void finish_calls(const CallOrder& order) {
+    for (CallSite& site : code_.calls) {
+      const uint32_t cycle = order.cycle[site.caller];
+      if (order.recursive[site.caller] == 0) continue;
+      if (site.function >= 0) {
+        site.saves = order.cycle[static_cast<size_t>(site.function)] == cycle;
+      } else {
+        for (const uint32_t callee : linkage_.pointed()) {
+          site.saves = site.saves || order.cycle[callee] == cycle;
+        }
+      }
+    }
+    for (const uint32_t number : linkage_.pointed()) {
+      const int module_index = linkage_.reached()[number];
+      code_.function_of_handle[function_handle(static_cast<size_t>(module_index))] = number;
+    }
+  }
+
+  // What initialisers point to may have initialisers that point on.
+  void resolve_relocations() {
+    for (size_t i = 0; i < linkage_.relocations.size(); ++i) {
+      const auto [variable, relocation] = linkage_.relocations[i];
+      Code::Relocated out{variable, relocation->offset, relocation->bytes,
+                          -1,       relocation->addend, relocation->mask};
+      const int function = linkage_.find(relocation->symbol);
+      if (function >= 0) {
+        out.addend += function_handle(static_cast<size_t>(function));
+      } else {
+        const Variable* target = linkage_.variable(relocation->symbol);
+        if (target == nullptr || target->external ||
+            (target->space != Space::global && target->space != Space::constant)) {
+          throw DecodeError{
+              fmt::format("unsupported: address of '{}' in an initialiser", relocation->symbol)};
+        }
+        out.target = static_cast<int32_t>(parts_.front()->variable_index(*target));
+      }
+      code_.relocations.push_back(out);
+    }
+  }
+
+  const Module& module_;
+  Linkage linkage_;
+  Code& code_;
+  std::vector<std::unique_ptr<Lowering>> parts_;
 };
 
 }  // namespace
@@ -173,21 +358,13 @@ Result<Program> decode(const Module& module, std::string_view kernel) {
   }
   auto code = std::make_shared<Code>();
   try {
-    Lowering lowering(module, *function, *code);
-    lowering.run();
-    Flow flow = build_flow(lowering.out, lowering.labels);
-    if (insert_wgmma_hazards(lowering.out, lowering.labels, flow, lowering.register_bits.size())) {
-      flow = build_flow(lowering.out, lowering.labels);
-    }
-    const Slots slots =
-        assign_slots(lowering.out, flow, lowering.register_bits, code->constant_bytes);
-    Writer(*code, lowering, flow, slots).run();
-    code->order_dependent = lowering.order_dependent || code->waits_for_blocks;
+    Linker(module, *function, *code).run();
   } catch (const DecodeError& error) {
     return bad_input(fmt::format("kernel '{}': {}", kernel, error.message));
   }
   code->shared_bytes = (code->shared_bytes + 15) / 16 * 16;
   code->files = module.files;
+  code->inline_sites = module.inline_sites;
   Program program;
   program.kernel = function->name;
   program.parameters = function->parameters;

@@ -68,8 +68,28 @@ Fault Executor::fault_of(const FaultError& error, const std::array<uint32_t, 3>&
     fault.ptx_line = origin.ptx_line;
     fault.ptx = origin.text;
     fault.line = origin.location.line;
-    const auto file = code_.files.find(origin.location.file);
-    if (file != code_.files.end()) fault.file = file->second;
+    const auto file_name = [&](uint32_t index) {
+      const auto file = code_.files.find(index);
+      return file == code_.files.end() ? std::string() : file->second;
+    };
+    const auto add_inlined = [&](const SourceLocation& location) {
+      constexpr size_t deepest = 64;
+      for (int32_t at = location.inlined_at; at >= 0 && fault.callers.size() < deepest;) {
+        const SourceLocation& site = code_.inline_sites[static_cast<size_t>(at)];
+        fault.callers.push_back({file_name(site.file), site.line, true});
+        at = site.inlined_at;
+      }
+    };
+    fault.file = file_name(origin.location.file);
+    add_inlined(origin.location);
+    if (thread / lanes < current_->warp_count && current_->warps[thread / lanes].calls != nullptr) {
+      const auto& frames = current_->warps[thread / lanes].calls->frames[thread % lanes];
+      for (size_t i = frames.size(); i-- > 0;) {
+        const SourceLocation& from = code_.origins[frames[i].origin].location;
+        fault.callers.push_back({file_name(from.file), from.line, false});
+        add_inlined(from);
+      }
+    }
   }
   fault.address = error.address;
   fault.message = error.message;

@@ -13,6 +13,7 @@
 
 #include "emulator/listener_set.hpp"
 #include "emulator/live_block.hpp"
+#include "emulator/print.hpp"
 #include "emulator/run.hpp"
 
 namespace mtmc::emulator {
@@ -58,6 +59,8 @@ class Executor {
   void resolve(Site& site, const Op& op, Warp& warp, const uint64_t* address, uint32_t bytes,
                SiteRole role);
   uint64_t clock() const { return clock_; }
+  PrintLog& printed() { return printed_; }
+  const DeviceMemory& memory() const { return *context_.memory; }
 
  private:
   enum class Outcome : uint8_t { finished, moved, stalled };
@@ -91,6 +94,13 @@ class Executor {
   bool arrive(Warp& warp, const Block& block);
   bool spin(Warp& warp, const Block& block);
   bool lanes_exit(Warp& warp, uint32_t exiting);
+  // calls.cpp
+  bool call(Warp& warp, const Block& block);
+  void enter(Warp& warp, const Block& block, const CallSite& site, int lane,
+             const CodeFunction& callee);
+  uint32_t pointed_function(Warp& warp, const Block& block, const CallSite& site, int lane) const;
+  bool leave_function(Warp& warp, const Block& block);
+  bool branch_by_table(Warp& warp, const Block& block);
   void charge(Warp& warp, const Block& block);
 
   LaunchContext& context_;
@@ -98,6 +108,7 @@ class Executor {
   uint64_t next_, stride_;
   Findings findings_;
   ListenerSet listeners_;
+  PrintLog printed_;
   std::unique_ptr<Site[]> sites_;
   std::vector<std::unique_ptr<Cluster>> live_, idle_;
   LiveBlock* current_ = nullptr;  // the block at work

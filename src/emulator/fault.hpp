@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace mtmc::emulator {
 
@@ -26,6 +27,9 @@ enum class FaultKind : uint8_t {
   async_copy_hazard,  // the copy's memory touched before its wait
   missing_proxy_fence,
   mbarrier_mismatch,
+  stack_overflow,
+  invalid_call,  // through a pointer that is no such function, or a table without such an entry
+  assertion_failed,
 };
 
 // For people: "out of bounds".
@@ -42,7 +46,14 @@ struct Fault {
   std::string file;   // as the PTX names it; empty without line information
   uint32_t line = 0;  // 0 without line information
   uint32_t ptx_line = 0;
-  std::string ptx;       // the instruction as written
+  std::string ptx;  // the instruction as written
+  // Where the line was inlined and its function called, from the inside out.
+  struct Caller {
+    std::string file;
+    uint32_t line = 0;
+    bool inlined = false;
+  };
+  std::vector<Caller> callers;
   uint64_t address = 0;  // of the access, 0 when there is none
   std::string message;   // what happened, without the place
 

@@ -56,6 +56,7 @@ Flow build_flow(const std::vector<Lowered>& code, const std::vector<uint32_t>& l
     if (code[i].kind == Lowered::Kind::plain) continue;
     leader[i + 1] = 1;
     if (code[i].kind == Lowered::Kind::branch) leader[labels[code[i].label]] = 1;
+    for (const int32_t label : code[i].targets) leader[labels[label]] = 1;
   }
   std::vector<int> node_of(count + 1, -1);
   for (uint32_t i = 0; i < count; ++i) {
@@ -73,6 +74,10 @@ Flow build_flow(const std::vector<Lowered>& code, const std::vector<uint32_t>& l
     if (l.kind == Lowered::Kind::branch) {
       node.successors.push_back(node_of[labels[l.label]]);
       if (conditional) node.successors.push_back(node_of[node.last]);
+    } else if (l.kind == Lowered::Kind::table) {
+      for (const int32_t label : l.targets) node.successors.push_back(node_of[labels[label]]);
+    } else if (l.kind == Lowered::Kind::leave) {
+      continue;
     } else if (l.kind == Lowered::Kind::finish) {
       if (conditional) node.successors.push_back(node_of[node.last]);
     } else {

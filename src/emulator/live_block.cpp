@@ -80,6 +80,7 @@ LiveBlock::LiveBlock(const LaunchContext& launch_context, Executor& executor, Si
   local_ = aligned_buffer(local_bytes * lanes * warp_count);
   predicates_.assign(size_t{code.predicates} * warp_count, 0);
   warps = std::make_unique<Warp[]>(warp_count);
+  if (!code.calls.empty()) call_stacks_ = std::make_unique<CallStack[]>(warp_count);
   for (uint32_t w = 0; w < warp_count; ++w) {
     Warp& warp = warps[w];
     warp.index = w;
@@ -100,6 +101,7 @@ LiveBlock::LiveBlock(const LaunchContext& launch_context, Executor& executor, Si
     warp.matrix_arithmetic = context.options->matrix_arithmetic;
     warp.lists = code.lists.data();
     warp.guarded = code.guarded.data();
+    warp.calls = call_stacks_ == nullptr ? nullptr : &call_stacks_[w];
   }
   fill_launch_constants();
 }
@@ -134,8 +136,9 @@ void LiveBlock::begin(uint64_t linear_index, Cluster& of, uint32_t rank_in_clust
     warp.moved = true;
     warp.spins = 0;
     warp.spin_place = ~0u;
-    warp.block = 0;
-    warp.op = code.blocks[0].first;
+    warp.block = code.entry_block;
+    warp.op = code.blocks[code.entry_block].first;
+    reset_calls(code, warp);
     warp.state = Warp::State::ready;
   }
   barriers.fill({});

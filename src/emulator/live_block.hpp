@@ -63,6 +63,7 @@ struct LiveBlock {
 
   AlignedBuffer registers_, shared_, local_;
   std::vector<uint32_t> predicates_;
+  std::unique_ptr<CallStack[]> call_stacks_;
 };
 
 // Blocks that live together and reach each other's shared memory.

@@ -27,8 +27,8 @@ bool is_type(std::string_view t) {
 
 bool takes_the_whole_warp(std::string_view opcode) {
   for (const std::string_view base :
-       {"bar.", "barrier.", "shfl.", "vote.", "match.", "redux.", "mma.", "wmma.", "wgmma.",
-        "ldmatrix.", "stmatrix.", "movmatrix."}) {
+       {"call", "ret", "brx.", "bar.", "barrier.", "shfl.", "vote.", "match.", "redux.", "mma.",
+        "wmma.", "wgmma.", "ldmatrix.", "stmatrix.", "movmatrix."}) {
     if (opcode.starts_with(base)) return true;
   }
   return false;
@@ -47,12 +47,22 @@ MemoryOrder memory_order(std::string_view opcode) {
   return MemoryOrder::weak;
 }
 
-Lowering::Lowering(const Module& module, const Function& function, Code& code)
-    : module_(module), function_(function), code_(code) {
+Lowering::Lowering(const Module& module, const Function& function, Linkage& linkage, Code& code)
+    : module_(module), function_(function), linkage_(linkage), code_(code) {
   for (const Register& r : function.registers) register_bits.push_back(r.bits);
+  for (const Variable& v : function.variables) local_variables_.try_emplace(v.name, &v);
+  if (!function.is_entry) return;
+  for (const Parameter& p : function.parameters) kernel_parameters_.try_emplace(p.name, &p);
 }
 
 void Lowering::run() {
+  static const Instruction declaration = [] {
+    Instruction in;
+    in.opcode = "parameters";
+    return in;
+  }();
+  in_ = &declaration;
+  place_parameters();
   std::vector<uint32_t> start;
   std::vector<uint32_t> skipped;  // targets of branches around guarded instructions
   for (const Instruction& in : function_.instructions) {
@@ -227,38 +237,94 @@ Ref Lowering::special(const std::string& name, int bits) {
   return {-1, known->second};
 }
 
-uint32_t Lowering::place(const Variable& variable, uint32_t& bytes) {
-  const auto known = places_.find(variable.name);
-  if (known != places_.end()) return known->second;
-  if (variable.bytes > (uint64_t{1} << 28))
-    unsupported("variable '" + variable.name + "' is too large");
-  bytes = (bytes + variable.alignment - 1) / variable.alignment * variable.alignment;
-  places_[variable.name] = bytes;
-  const uint32_t at = bytes;
-  bytes += static_cast<uint32_t>(variable.bytes);
+// Local and parameter variables lie in the function's frame, shared ones in the block's memory,
+// where those of the module have one place for all functions.
+uint32_t Lowering::place(const Variable& variable) {
+  const bool of_module = local_variable(variable.name) != &variable;
+  auto& places = of_module ? linkage_.shared_places : places_;
+  const auto known = places.find(variable.name);
+  if (known != places.end()) return known->second;
+  uint32_t at = 0;
+  if (variable.space == Space::shared) {
+    constexpr uint64_t limit = uint64_t{1} << 24;
+    const uint64_t aligned = (uint64_t{code_.shared_bytes} + variable.alignment - 1) /
+                             variable.alignment * variable.alignment;
+    if (aligned > limit || variable.bytes > limit - aligned) {
+      unsupported("variable '" + variable.name + "' is too large");
+    }
+    at = static_cast<uint32_t>(aligned);
+    code_.shared_bytes = static_cast<uint32_t>(aligned + variable.bytes);
+  } else {
+    at = frame_place(variable.bytes, variable.alignment);
+  }
+  places[variable.name] = at;
   return at;
 }
 
+const Variable* Lowering::local_variable(const std::string& name) const {
+  const auto found = local_variables_.find(name);
+  return found == local_variables_.end() ? nullptr : found->second;
+}
+
 Space Lowering::symbol_space(const std::string& name) const {
-  for (const Variable& v : function_.variables) {
-    if (v.name == name) return v.space;
-  }
-  for (const Variable& v : module_.variables) {
-    if (v.name == name) return v.space;
-  }
-  for (const Parameter& p : function_.parameters) {
-    if (p.name == name) return Space::param;
-  }
-  return Space::none;
+  const Variable* variable = local_variable(name);
+  if (variable == nullptr) variable = linkage_.variable(name);
+  if (variable != nullptr) return variable->space;
+  return kernel_parameters_.count(name) != 0 || parameter_places_.count(name) != 0 ? Space::param
+                                                                                   : Space::none;
+}
+
+// Index into Code::variables; what the initialiser points to comes along.
+uint32_t Lowering::variable_index(const Variable& variable) {
+  const auto [known, inserted] = linkage_.variable_places.try_emplace(
+      variable.name, static_cast<uint32_t>(code_.variables.size()));
+  if (!inserted) return known->second;
+  const uint32_t index = known->second;
+  if (variable.external) unsupported("external variable '" + variable.name + "'");
+  code_.variables.push_back(variable);
+  for (const Relocation& r : variable.relocations) linkage_.relocations.push_back({index, &r});
+  return index;
+}
+
+Ref Lowering::frame_address(uint64_t offset, int bits) {
+  if (function_.is_entry) return constant(offset, bits / 8);
+  if (bits != 64) unsupported("32-bit local address in a function");
+  const bool first = first_;
+  const Ref sum = reg(temporary(64));
+  emit_table("add.u64", {sum, frame_pointer(), constant(offset, 8)}, false);
+  first_ = first;
+  return sum;
 }
 
 Ref Lowering::symbol(const std::string& name, uint64_t addend, int bits) {
   const int bytes = bits / 8;
-  for (const auto* variables : {&function_.variables, &module_.variables}) {
-    for (const Variable& v : *variables) {
-      if (v.name != name) continue;
-      if (v.space == Space::local) return constant(place(v, code_.local_bytes) + addend, bytes);
-      if (v.space == Space::shared && v.external) {
+  const Variable* variable = local_variable(name);
+  Passed passed;
+  if (variable == nullptr && find_passed(name, passed)) {
+    return frame_address(passed.offset + addend, bits);
+  }
+  if (variable == nullptr) {
+    const auto parameter = kernel_parameters_.find(name);
+    if (parameter != kernel_parameters_.end()) {
+      if (bits != 64) unsupported("32-bit address of '" + name + "'");
+      return kernel_parameter_address(parameter->second->offset + addend);
+    }
+    variable = linkage_.variable(name);
+  }
+  if (variable == nullptr) {
+    const int function = linkage_.find(name);
+    if (function < 0) unsupported("symbol '" + name + "'");
+    if (bits != 64) unsupported("32-bit address of '" + name + "'");
+    linkage_.take_address(function);
+    return constant(function_handle(static_cast<size_t>(function)) + addend, 8);
+  }
+  const Variable& v = *variable;
+  switch (v.space) {
+    case Space::local:
+    case Space::param:
+      return frame_address(place(v) + addend, bits);
+    case Space::shared:
+      if (v.external) {
         const auto [known, inserted] =
             named_constants_.try_emplace(fmt::format("dynamic/{}/{}", addend, bits), 0);
         if (inserted) {
@@ -269,12 +335,11 @@ Ref Lowering::symbol(const std::string& name, uint64_t addend, int bits) {
         dynamic_alignment_ = std::max(dynamic_alignment_, v.alignment);
         return {-1, known->second};
       }
-      if (v.space == Space::shared) return constant(place(v, code_.shared_bytes) + addend, bytes);
-      if (v.space != Space::global && v.space != Space::constant) break;
+      return constant(place(v) + addend, bytes);
+    case Space::global:
+    case Space::constant: {
       if (bits != 64) unsupported("32-bit address of '" + name + "'");
-      uint32_t index = 0;
-      while (index < code_.variables.size() && code_.variables[index].name != name) ++index;
-      if (index == code_.variables.size()) code_.variables.push_back(v);
+      const uint32_t index = variable_index(v);
       const auto [known, inserted] =
           named_constants_.try_emplace(fmt::format("{}+{}", name, addend), 0);
       if (inserted) {
@@ -282,6 +347,8 @@ Ref Lowering::symbol(const std::string& name, uint64_t addend, int bits) {
       }
       return {-1, known->second};
     }
+    case Space::none:
+      break;
   }
   unsupported("symbol '" + name + "'");
 }
@@ -360,8 +427,17 @@ Lowering::Address Lowering::address(const Operand& o) {
     result.offset = o.bits;
     if (result.bits != 32 && result.bits != 64) unsupported("address register");
   } else if (!o.name.empty()) {
-    result.base = symbol(o.name, 0, 64);
+    const Variable* variable = local_variable(o.name);
+    Passed passed;
+    const bool is_passed = find_passed(o.name, passed);
     result.offset = o.bits;
+    if (!function_.is_entry &&
+        (is_passed || (variable != nullptr && variable->space == Space::local))) {
+      result.base = frame_pointer();
+      result.offset += is_passed ? passed.offset : place(*variable);
+    } else {
+      result.base = symbol(o.name, 0, 64);
+    }
   } else {
     result.base = constant(0, 8);
     result.offset = o.bits;
@@ -468,7 +544,11 @@ void Lowering::instruction(const Instruction& in) {
   if (base == "cvt") return convert();
   if (base == "cvta") return cvta();
   if (base == "bra") return branch();
-  if (base == "ret" || base == "exit") return finish();
+  if (base == "ret") return ret();
+  if (base == "exit") return finish();
+  if (base == "call") return call();
+  if (base == "brx") return branch_indexed();
+  if (base == "alloca" || base == "stacksave" || base == "stackrestore") return stack();
   if (base == "bar" || base == "barrier") return barrier();
   if (base == "shfl") return shuffle();
   if (base == "vote") return vote();

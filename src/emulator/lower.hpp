@@ -7,10 +7,12 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "emulator/access.hpp"
 #include "emulator/code.hpp"
+#include "emulator/linkage.hpp"
 #include "emulator/module.hpp"
 
 namespace mtmc::emulator {
@@ -24,7 +26,8 @@ struct Ref {
 
 struct Lowered {
   // suspend: a plain op, last of its block, that may park its lanes.
-  enum class Kind : uint8_t { plain, branch, finish, barrier, arrive, suspend };
+  // leave: back to the caller; table: to one of several labels.
+  enum class Kind : uint8_t { plain, branch, finish, barrier, arrive, suspend, call, leave, table };
   // What a loop with this op in it may wait for.
   enum class Watches : uint8_t { nothing, block, grid };
   Kind kind = Kind::plain;
@@ -43,6 +46,8 @@ struct Lowered {
   bool reads_first = false;  // every source is read before a target is written, lists included
   bool counts = true;  // false for the helpers that one PTX instruction needs beside itself
   int32_t label = -1;  // branch target
+  int32_t call = -1;   // index into Lowering::calls
+  std::vector<int32_t> targets;  // labels of a table
   int reduce = -1;
   bool reduce_negated = false;
   Ref reduce_source, reduce_target;
@@ -57,13 +62,20 @@ struct DecodeError {
 
 class Lowering {
  public:
-  Lowering(const Module& module, const Function& function, Code& code);
+  Lowering(const Module& module, const Function& function, Linkage& linkage, Code& code);
   void run();
 
   std::vector<Lowered> out;
   std::vector<uint32_t> labels;        // label -> index into out
   std::vector<uint8_t> register_bits;  // of virtual registers, temporaries included
   bool order_dependent = false;
+  std::vector<CallSite> calls;
+  std::vector<Passed> parameters, results;  // of a function, in its frame
+  bool calls_pointers = false;
+  bool uses_stack = false;  // alloca
+  uint32_t variable_index(const Variable& variable);
+  uint32_t frame_bytes() const { return frame_bytes_; }
+  const Function& function() const { return function_; }
   // When set, every instruction is tried and reported, with "" or what is wrong with it.
   std::function<void(const Instruction&, const std::string& problem)> survey;
 
@@ -86,7 +98,14 @@ class Lowering {
   Ref special(const std::string& name, int bits);
   Ref symbol(const std::string& name, uint64_t addend, int bits);
   Ref fill(ConstantFill fill);
-  uint32_t place(const Variable& variable, uint32_t& bytes);
+  uint32_t place(const Variable& variable);
+  const Variable* local_variable(const std::string& name) const;
+  uint32_t frame_place(uint64_t bytes, uint32_t alignment);
+  void place_parameters();
+  Ref frame_pointer();
+  Ref frame_address(uint64_t offset, int bits);
+  Ref kernel_parameter_address(uint64_t offset);
+  bool find_passed(const std::string& name, Passed& found);
   struct Address {
     Ref base;
     uint64_t offset = 0;
@@ -137,6 +156,11 @@ class Lowering {
   void load_param();
   void atomic(bool reduction);
   void branch();
+  void branch_indexed();
+  void call();
+  void system_call(const std::string& name, const CallSite& site);
+  void ret();
+  void stack();
   void finish();
   void barrier();
   void shuffle();
@@ -165,6 +189,7 @@ class Lowering {
 
   const Module& module_;
   const Function& function_;
+  Linkage& linkage_;
   Code& code_;
   const Instruction* in_ = nullptr;
   std::vector<std::string_view> parts_;  // opcode split at '.'
@@ -175,7 +200,11 @@ class Lowering {
   bool first_ = true;                           // the next emitted op is the instruction's first
   std::map<std::pair<uint64_t, int>, int32_t> bit_constants_;
   std::map<std::string, int32_t> named_constants_;
-  std::map<std::string, uint32_t> places_;  // .shared and .local symbols
+  std::unordered_map<std::string, uint32_t> places_;  // .shared, .local and .param symbols
+  std::unordered_map<std::string_view, const Variable*> local_variables_;
+  std::unordered_map<std::string_view, const Parameter*> kernel_parameters_;
+  std::unordered_map<std::string, Passed> parameter_places_;
+  uint32_t frame_bytes_ = 0;
   uint32_t dynamic_alignment_ = 16;
   int32_t carry_ = -1;  // the predicate register that is CC.CF
 };
@@ -211,6 +240,10 @@ std::array<Handler, 2> clock_handler(int bits);
 std::array<Handler, 2> trap_handler();
 std::array<Handler, 2> divisor_check_handler(int bits);
 std::array<Handler, 2> fence_handler();  // Op::imm: a FenceKind
+std::array<Handler, 2> printf_handler();
+std::array<Handler, 2> assert_handler();
+std::array<Handler, 2> alloca_handler();
+std::array<Handler, 2> stackrestore_handler();
 std::array<Handler, 2> nothing_handler();
 std::array<Handler, 2> shuffle_handler(std::string_view mode);  // up down bfly idx
 std::array<Handler, 2> vote_handler(std::string_view mode);     // all any uni ballot

@@ -64,15 +64,21 @@ Lowered::Watches watch_of(Space space) {
 }  // namespace
 
 void Lowering::load_store(bool store) {
-  const AccessOpcode op = parse_access(parts_);
+  AccessOpcode op = parse_access(parts_);
   if (!op.rest.empty()) unsupported(fmt::format("modifier .{}", op.rest[0]));
   const int bits = width_of(op.type);
   if (bits < 8) unsupported();
   expect_operands(op.policy ? 3 : 2);
   if (op.policy) source(operand(2), {64, false});
   if (op.space == Space::param) {
-    if (store) unsupported("store to a parameter");
-    return load_param();
+    const Operand& at = operand(store ? 0 : 1);
+    const bool of_kernel =
+        function_.is_entry && at.kind == Operand::Kind::address &&
+        (at.reg >= 0 || (local_variable(at.name) == nullptr && parameter_places_.empty()));
+    if (of_kernel && store) unsupported("store to a parameter");
+    if (of_kernel && at.reg < 0) return load_param();
+    // The arguments of a kernel lie in a variable, those of a function in its frame.
+    op.space = of_kernel ? Space::constant : Space::local;
   }
   const Operand& data = operand(store ? 1 : 0);
   const Address where = address(operand(store ? 0 : 1));
@@ -162,11 +168,9 @@ void Lowering::load_param() {
   if (where.kind != Operand::Kind::address || where.reg >= 0) {
     unsupported("parameter address in a register");
   }
-  const Parameter* parameter = nullptr;
-  for (const Parameter& p : function_.parameters) {
-    if (p.name == where.name) parameter = &p;
-  }
-  if (parameter == nullptr) unsupported("parameter '" + where.name + "'");
+  const auto found = kernel_parameters_.find(where.name);
+  if (found == kernel_parameters_.end()) unsupported("parameter '" + where.name + "'");
+  const Parameter* parameter = found->second;
   const auto bytes = static_cast<uint32_t>(width_of(op.type) / 8);
   if (bytes == 0 || bytes > 8) unsupported();
   std::vector<const Operand*> elements;
@@ -178,7 +182,8 @@ void Lowering::load_param() {
   if (static_cast<int>(elements.size()) != op.count) unsupported("vector length");
   uint64_t offset = where.bits;
   for (const Operand* element : elements) {
-    if (offset + bytes > parameter->bytes) unsupported("outside its parameter");
+    if (offset > parameter->bytes || bytes > parameter->bytes - offset)
+      unsupported("outside its parameter");
     const uint64_t at = parameter->offset + offset;
     offset += bytes;
     if (element->kind == Operand::Kind::sink) continue;

@@ -1,6 +1,7 @@
 // Names and texts of what a launch reports.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "emulator/fault.hpp"
@@ -33,6 +34,9 @@ constexpr FaultNames fault_names[] = {
     {FaultKind::async_copy_hazard, "async_copy_hazard", "asynchronous copy hazard"},
     {FaultKind::missing_proxy_fence, "missing_proxy_fence", "missing proxy fence"},
     {FaultKind::mbarrier_mismatch, "mbarrier_mismatch", "mbarrier mismatch"},
+    {FaultKind::stack_overflow, "stack_overflow", "stack overflow"},
+    {FaultKind::invalid_call, "invalid_call", "invalid call"},
+    {FaultKind::assertion_failed, "assertion_failed", "assertion failed"},
 };
 
 const FaultNames* names_of(FaultKind kind) {
@@ -64,6 +68,13 @@ std::string Fault::text() const {
   } else {
     out += fmt::format(", ptx line {}", ptx_line);
   }
+  constexpr size_t shown = 8;
+  for (size_t i = 0; i < std::min(callers.size(), shown); ++i) {
+    const Caller& c = callers[i];
+    out += fmt::format(", {} at {}:{}", c.inlined ? "inlined" : "called",
+                       c.file.empty() ? "source" : c.file, c.line);
+  }
+  if (callers.size() > shown) out += fmt::format(", and {} more", callers.size() - shown);
   return ptx.empty() ? out : out + ": " + ptx;
 }
 

@@ -166,15 +166,26 @@ Result<LaunchReport> execute(const Program& program, DeviceMemory& memory,
   context.options = &options;
   context.memory = &memory;
   for (const Variable& v : code.variables) {
+    const bool arguments = static_cast<int>(variables.size()) == code.parameter_variable;
     const auto address = memory.allocate(v.bytes, std::min<uint32_t>(v.alignment, 1u << 20), v.name,
-                                         Access::read_write);
+                                         arguments ? Access::read_only : Access::read_write);
     if (!address) return tl::unexpected(address.error());
     variables.push_back(*address);
-    const auto bytes = memory.span(*address, v.initialiser.size());
+    const void* initial = arguments ? static_cast<const void*>(launch.arguments.data())
+                                    : static_cast<const void*>(v.initialiser.data());
+    const size_t size = arguments ? launch.arguments.size() : v.initialiser.size();
+    const auto bytes = memory.span(*address, size);
     if (!bytes) return tl::unexpected(bytes.error());
-    std::memcpy(bytes->data(), v.initialiser.data(), v.initialiser.size());
+    if (size != 0) std::memcpy(bytes->data(), initial, size);
   }
   context.variable_address = variables;
+  for (const Code::Relocated& r : code.relocations) {
+    const uint64_t value = (r.target < 0 ? r.addend : variables[r.target] + r.addend) & r.mask;
+    const uint64_t bits = value >> __builtin_ctzll(r.mask);
+    const auto bytes = memory.span(variables[r.variable] + r.offset, r.bytes);
+    if (!bytes) return tl::unexpected(bytes.error());
+    std::memcpy(bytes->data(), &bits, r.bytes);
+  }
   for (int i = 0; i < 3; ++i) context.grid[i] = static_cast<uint32_t>(launch.grid[i]);
   const uint64_t total = launch.grid[0] * launch.grid[1] * launch.grid[2];
   context.cluster_count = options.blocks.empty() ? total : options.blocks.size();
@@ -226,6 +237,9 @@ Result<LaunchReport> execute(const Program& program, DeviceMemory& memory,
   if (options.checks != Checks::all || !options.blocks.empty() || stop) {
     LaunchRun::end_initialisation_tracking(memory);
   }
+  std::vector<const PrintLog*> logs;
+  for (const auto& executor : executors) logs.push_back(&executor->printed());
+  report.printed = PrintLog::merge(logs, report.printed_dropped);
   return report;
 }
 

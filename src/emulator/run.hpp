@@ -58,7 +58,11 @@ struct LaunchReport {
   // The one that stopped the launch, else the first.
   std::optional<Fault> fault;
   bool stopped = false;  // by a fault: blocks are missing, outputs and counts are in part
-  Profile profile;  // up to the fault when there is one
+  Profile profile;       // up to the fault when there is one
+  // What the kernel printed, in the order of blocks: the first MiB, and how many calls of printf
+  // are left out.
+  std::string printed;
+  uint64_t printed_dropped = 0;
 };
 
 Result<LaunchReport> run(const Program& program, DeviceMemory& memory, const LaunchParams& launch,

@@ -21,9 +21,10 @@ std::string normalised(std::string_view opcode) {
 
 std::vector<InstructionForm> survey(const Module& module) {
   std::map<std::string, InstructionForm> forms;
+  Linkage linkage(module);
   for (const Function& function : module.functions) {
     Code code;
-    Lowering lowering(module, function, code);
+    Lowering lowering(module, function, linkage, code);
     lowering.survey = [&](const Instruction& in, const std::string& problem) {
       InstructionForm& form = forms[normalised(in.opcode)];
       form.count += 1;

@@ -166,6 +166,12 @@ bool Executor::leave_block(Warp& warp, const Block& block, Exit exit) {
       }
       go_to(block.target);
       return true;
+    case Exit::call:
+      return call(warp, block);
+    case Exit::leave:
+      return leave_function(warp, block);
+    case Exit::table:
+      return branch_by_table(warp, block);
     case Exit::spin:
       return leave_block(warp, block, block.inner) && spin(warp, block);
   }
