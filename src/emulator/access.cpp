@@ -6,15 +6,13 @@
 
 namespace mtmc::emulator {
 
-void Executor::resolve(Site& site, const Op& op, Warp& warp, const uint64_t* address,
-                       uint32_t bytes, SiteRole role) {
-  const int lane = __builtin_ctz(warp.mask);
-  const uint64_t where = address[lane];
+const Allocation& Executor::find(const Op& op, const Warp& warp, int lane, uint64_t where,
+                                 uint64_t bytes, SiteRole role) const {
   const char* verb = role == SiteRole::global_load    ? "load"
                      : role == SiteRole::global_store ? "store"
                                                       : "atomic";
   const Allocation* found = context_.memory->find(where);
-  if (found == nullptr || where + bytes > found->end()) {
+  if (found == nullptr || bytes > found->end() - where) {
     const Allocation* near = context_.memory->nearest(where);
     std::string text = fmt::format("global {} of {} bytes at 0x{:x}", verb, bytes, where);
     if (near == nullptr || where < 4096) {
@@ -35,10 +33,17 @@ void Executor::resolve(Site& site, const Op& op, Warp& warp, const uint64_t* add
           fmt::format("global {} of {} bytes at 0x{:x} in '{}', which is read-only", verb, bytes,
                       where, found->name));
   }
-  site.low_address = found->address;
-  site.bytes = found->bytes;
-  site.host = found->host;
-  site.allocation = found;
+  return *found;
+}
+
+void Executor::resolve(Site& site, const Op& op, Warp& warp, const uint64_t* address,
+                       uint32_t bytes, SiteRole role) {
+  const int lane = __builtin_ctz(warp.mask);
+  const Allocation& found = find(op, warp, lane, address[lane], bytes, role);
+  site.low_address = found.address;
+  site.bytes = found.bytes;
+  site.host = found.host;
+  site.allocation = &found;
 }
 
 void raise(FaultKind kind, const Op& op, int lane, uint64_t address, std::string message) {

@@ -116,7 +116,7 @@ void shared_access(const Op& op, Warp& warp, const Address* address, Address shi
   }
   if (site.watch != nullptr) {
     site.watch(warp.watchers, {op, warp, plan, op.site, Bytes, warp.mask, plan.kind,
-                               LaneOffsets{first, plan.relative}, nullptr, warp.place});
+                               LaneOffsets{first, plan.relative}, nullptr, warp.shared_owner});
   }
   reinterpret_cast<Mover>(op.extra[Masked])(op, warp, warp.shared + first, plan.relative,
                                             plan.kind);
@@ -135,6 +135,35 @@ void local_access(const Op& op, Warp& warp, const uint32_t* address) {
     offset[l] = address[l] + static_cast<int64_t>(l) * warp.local_bytes;
   }
   reinterpret_cast<Mover>(op.extra[Masked])(op, warp, warp.local, offset, gather);
+}
+
+// Points the warp at the shared memory of the cluster's block of this rank while body runs.
+void in_shared_memory_of(const Op& op, Warp& warp, uint32_t rank, void (*body)(void*), void* data);
+
+// Addresses of shared memory as the cluster sees it: bits 24 to 31 name a rank plus 1, or 0 for the
+// own block (see async.hpp).
+template <uint32_t Bytes, bool Masked>
+void cluster_access(const Op& op, Warp& warp, const uint32_t* address) {
+  uint32_t far = 0;
+  for (int l = 0; l < lanes; ++l) far |= static_cast<uint32_t>(address[l] >> 24 != 0) << l;
+  if (__builtin_expect((far & warp.mask) == 0, 1)) {
+    return shared_access<Bytes, Masked, uint32_t>(op, warp, address);
+  }
+  alignas(64) uint32_t offset[lanes];
+  for (int l = 0; l < lanes; ++l) offset[l] = address[l] & 0xffffff;
+  for (uint32_t rest = warp.mask; rest != 0;) {
+    const uint32_t named = address[__builtin_ctz(rest)] >> 24;
+    uint32_t subset = 0;
+    for (int l = 0; l < lanes; ++l) subset |= static_cast<uint32_t>(address[l] >> 24 == named) << l;
+    subset &= rest;
+    rest &= ~subset;
+    with_lanes(warp, subset, [&] {
+      auto body = [&] { shared_access<Bytes, true, uint32_t>(op, warp, offset); };
+      if (named == 0) return body();
+      in_shared_memory_of(
+          op, warp, named - 1, [](void* f) { (*static_cast<decltype(body)*>(f))(); }, &body);
+    });
+  }
 }
 
 inline void lane_addresses(const Op& op, Warp& warp, uint64_t* out) {
@@ -167,11 +196,11 @@ void generic_access(const Op& op, Warp& warp, const uint64_t* address, SiteRole 
   Op other = op;  // the plan of the shared side has its own site
   other.site = op.site + 1;
   if (in_shared == warp.mask) {
-    return shared_access<Bytes, Masked, uint32_t>(other, warp, narrow);
+    return cluster_access<Bytes, Masked>(other, warp, narrow);
   }
   if (in_local == warp.mask) return local_access<Bytes, Masked>(op, warp, narrow);
   if (in_shared != 0) {
-    with_lanes(warp, in_shared, [&] { shared_access<Bytes, true, uint32_t>(other, warp, narrow); });
+    with_lanes(warp, in_shared, [&] { cluster_access<Bytes, true>(other, warp, narrow); });
   }
   if (in_local != 0) {
     with_lanes(warp, in_local, [&] { local_access<Bytes, true>(op, warp, narrow); });
@@ -181,7 +210,16 @@ void generic_access(const Op& op, Warp& warp, const uint64_t* address, SiteRole 
   }
 }
 
-enum class Target : uint8_t { global, shared32, shared64, local32, local64, generic };
+enum class Target : uint8_t {
+  global,
+  shared32,
+  shared64,
+  cluster32,
+  cluster64,
+  local32,
+  local64,
+  generic
+};
 
 template <Target Where, SiteRole Role, uint32_t Bytes, bool Masked>
 void memory_handler(const Op& op, Warp& warp) {
@@ -192,14 +230,19 @@ void memory_handler(const Op& op, Warp& warp) {
     lane_addresses(op, warp, address);
     generic_access<Bytes, Masked>(op, warp, address, Role);
   } else {
-    using A = std::conditional_t<Where == Target::shared32 || Where == Target::local32, uint32_t,
-                                 uint64_t>;
+    using A = std::conditional_t<Where == Target::shared32 || Where == Target::local32 ||
+                                     Where == Target::cluster32,
+                                 uint32_t, uint64_t>;
     if constexpr (Where == Target::shared32 || Where == Target::shared64) {
       shared_access<Bytes, Masked, A>(op, warp, lane_array<A>(warp, op.a), static_cast<A>(op.imm));
     } else {
       alignas(64) uint32_t address[lanes];
       lane_addresses32<A>(op, warp, address);
-      local_access<Bytes, Masked>(op, warp, address);
+      if constexpr (Where == Target::cluster32 || Where == Target::cluster64) {
+        cluster_access<Bytes, Masked>(op, warp, address);
+      } else {
+        local_access<Bytes, Masked>(op, warp, address);
+      }
     }
   }
 }

@@ -20,6 +20,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "emulator/async_form.hpp"
 #include "emulator/fault.hpp"
 #include "emulator/matrix_arithmetic.hpp"
 #include "emulator/memory.hpp"
@@ -34,7 +35,6 @@ inline constexpr uint32_t all_lanes = ~uint32_t{0};
 // Generic addresses of the other spaces; each window is 4 GiB.
 inline constexpr uint64_t shared_window = 0x700000000000;
 inline constexpr uint64_t local_window = 0x710000000000;
-inline constexpr uint64_t param_window = 0x720000000000;
 inline constexpr uint64_t window_bytes = uint64_t{1} << 32;
 
 struct Warp;
@@ -177,7 +177,24 @@ enum class Special : uint8_t {
   nsmid,
   gridid,
   dynamic_smem_size,
-  total_smem_size
+  total_smem_size,
+  cluster_ctaid_x,
+  cluster_ctaid_y,
+  cluster_ctaid_z,
+  cluster_nctaid_x,
+  cluster_nctaid_y,
+  cluster_nctaid_z,
+  clusterid_x,
+  clusterid_y,
+  clusterid_z,
+  nclusterid_x,
+  nclusterid_y,
+  nclusterid_z,
+  cluster_ctarank,
+  cluster_nctarank,
+  is_explicit_cluster,
+  envreg1,  // and envreg2: the address of the workspace of a cooperative grid
+  envreg2
 };
 
 enum class SiteRole : uint8_t {
@@ -224,8 +241,9 @@ struct Code {
   std::vector<SiteRole> sites;
   uint32_t shared_bytes = 0;
   uint32_t local_bytes = 0;
-  bool order_dependent = false;   // blocks must run in order on one thread
-  bool waits_for_blocks = false;  // a loop may wait for what another block writes
+  std::vector<AsyncForm> async_forms;  // not empty where anything asynchronous is used
+  bool order_dependent = false;        // blocks must run in order on one thread
+  bool waits_for_blocks = false;       // a loop may wait for what another block writes
 };
 
 // How the addresses of 32 lanes lie; a partial warp is always a gather.
@@ -310,8 +328,11 @@ struct alignas(64) Warp {
   uint32_t* predicates = nullptr;
   char* shared = nullptr;
   uint32_t shared_bytes = 0;
+  const BlockPlace* shared_owner = nullptr;  // of `shared`: another block's while it is accessed
   char* local = nullptr;
   uint32_t local_bytes = 0;
+  const char* parameters = nullptr;  // the launch's arguments
+  uint32_t parameter_bytes = 0;
   Site* sites = nullptr;
   Executor* executor = nullptr;
   LiveBlock* home = nullptr;

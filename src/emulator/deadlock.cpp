@@ -2,6 +2,7 @@
 // The report names what each of them waits for and where.
 #include <fmt/format.h>
 
+#include "emulator/async.hpp"
 #include "emulator/executor.hpp"
 
 namespace mtmc::emulator {
@@ -56,6 +57,17 @@ std::string Executor::waits_of(const Warp& warp) const {
     const std::string place = place_of(g.block, g.op);
     if (g.state == Group::State::waiting) {
       text += fmt::format("waits for lanes 0x{:08x} at {}", g.members & warp.live & ~g.mask, place);
+    } else if (g.park.reason == Park::Reason::mbarrier) {
+      text += fmt::format("waits for the mbarrier at shared address {}", g.park.address);
+      const auto known = warp.home->async->mbarriers.find(g.park.address);
+      if (known != warp.home->async->mbarriers.end()) {
+        const MbarrierState state = *MbarrierState::of(known->second.word);
+        text += fmt::format(" (parity {}, {} of {} arrivals and {} bytes pending)", g.park.phase,
+                            state.pending, state.expected, state.transactions);
+      }
+      text += " at " + place;
+    } else if (g.park.reason == Park::Reason::cluster_barrier) {
+      text += fmt::format("waits for the cluster's barrier at {}", place);
     } else {
       text += fmt::format("waits at {}", place);
     }

@@ -372,6 +372,10 @@ Result<Program> decode(const Module& module, std::string_view kernel) {
   program.static_shared_bytes = code->shared_bytes;
   program.local_bytes_per_thread = code->local_bytes;
   program.max_threads_per_block = function->max_threads_per_block;
+  std::copy(function->required_cluster, function->required_cluster + 3, program.required_cluster);
+  program.max_cluster_blocks = function->max_cluster_blocks;
+  program.explicit_cluster = function->explicit_cluster;
+  program.waits_for_blocks = code->waits_for_blocks;
   std::copy(function->required_threads, function->required_threads + 3, program.required_threads);
   program.code = std::move(code);
   return program;

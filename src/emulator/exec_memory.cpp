@@ -288,6 +288,10 @@ std::array<Handler, 2> memory_handlers(const MemoryForm& form) {
       return by_bytes<Target::shared32, SiteRole::shared_load>(form.bytes);
     case Target::shared64:
       return by_bytes<Target::shared64, SiteRole::shared_load>(form.bytes);
+    case Target::cluster32:
+      return by_bytes<Target::cluster32, SiteRole::shared_load>(form.bytes);
+    case Target::cluster64:
+      return by_bytes<Target::cluster64, SiteRole::shared_load>(form.bytes);
     case Target::local32:
       return by_bytes<Target::local32, SiteRole::local>(form.bytes);
     case Target::local64:

@@ -96,8 +96,21 @@ Fault Executor::fault_of(const FaultError& error, const std::array<uint32_t, 3>&
   return fault;
 }
 
+uint64_t LaunchContext::block_of(uint64_t cluster_index, uint32_t rank) const {
+  if (blocks_per_cluster() == 1) return cluster_index;
+  std::array<uint64_t, 3> at;
+  for (int i = 0; i < 3; ++i) {
+    const uint64_t count = grid[i] / cluster[i];
+    at[i] = cluster_index % count * cluster[i] + rank % cluster[i];
+    cluster_index /= count;
+    rank /= cluster[i];
+  }
+  return at[0] + grid[0] * (at[1] + grid[1] * at[2]);
+}
+
 void Executor::run_all() {
   uint64_t idle_passes = 0;
+  while (context_.all_resident && next_ < context_.cluster_count) start_cluster();
   for (;;) {
     if (live_.empty()) {
       if (next_ >= context_.cluster_count) return;
@@ -140,17 +153,20 @@ void Executor::start_cluster() {
   std::unique_ptr<Cluster> cluster;
   if (idle_.empty()) {
     cluster = std::make_unique<Cluster>();
-    cluster->blocks.push_back(
-        std::make_unique<LiveBlock>(context_, *this, sites_.get(), slots_used_++));
+    for (uint32_t rank = 0; rank < context_.blocks_per_cluster(); ++rank) {
+      cluster->blocks.push_back(
+          std::make_unique<LiveBlock>(context_, *this, sites_.get(), slots_used_++));
+    }
   } else {
     cluster = std::move(idle_.back());
     idle_.pop_back();
   }
   cluster->position = next_;
   cluster->spins = false;
+  cluster->phase = 0;
   for (uint32_t rank = 0; rank < cluster->blocks.size(); ++rank) {
     LiveBlock& block = *cluster->blocks[rank];
-    block.begin(context_.cluster_at(next_), *cluster, rank);
+    block.begin(context_.block_of(context_.cluster_at(next_), rank), *cluster, rank);
     tell([&](Listener& l) { l.block_begins(block.place); });
   }
   next_ += stride_;

@@ -31,12 +31,20 @@ struct LaunchContext {
   DeviceMemory* memory;
   std::vector<uint64_t> variable_address;  // of Code::variables
   std::array<uint32_t, 3> grid;
-  uint64_t cluster_count = 0;  // to run
+  std::array<uint32_t, 3> cluster{1, 1, 1};
+  bool explicit_cluster = false;
+  bool all_resident = false;       // the whole grid lives at once
+  uint64_t grid_workspace = 0;     // device address, for cooperative grids
+  uint64_t cluster_count = 0;      // to run
+  std::vector<uint64_t> clusters;  // which; empty: all
   SharedProgress progress;
 
+  uint32_t blocks_per_cluster() const { return cluster[0] * cluster[1] * cluster[2]; }
   uint64_t cluster_at(uint64_t position) const {
-    return options->blocks.empty() ? position : options->blocks[position];
+    return clusters.empty() ? position : clusters[position];
   }
+  // Linear index in the grid of the block of this rank.
+  uint64_t block_of(uint64_t cluster_index, uint32_t rank) const;
 };
 
 class Executor {
@@ -58,9 +66,13 @@ class Executor {
 
   void resolve(Site& site, const Op& op, Warp& warp, const uint64_t* address, uint32_t bytes,
                SiteRole role);
+  // The allocation that holds these bytes of global memory, or the fault.
+  const Allocation& find(const Op& op, const Warp& warp, int lane, uint64_t address, uint64_t bytes,
+                         SiteRole role) const;
   uint64_t clock() const { return clock_; }
   PrintLog& printed() { return printed_; }
   const DeviceMemory& memory() const { return *context_.memory; }
+  uint64_t new_copy_id() { return copies_++; }
 
  private:
   enum class Outcome : uint8_t { finished, moved, stalled };
@@ -117,6 +129,7 @@ class Executor {
   int64_t quota_ = 0;  // instructions until the shared count is brought up to date
   int64_t quota_size_ = 0;
   uint64_t clock_ = 0;
+  uint64_t copies_ = 0;
   uint64_t blocks_run_ = 0, warps_run_ = 0;
   std::optional<Fault> fault_;
   uint64_t fault_position_ = ~uint64_t{0};

@@ -61,6 +61,7 @@ struct CopyEvent {
   // Per-thread copies (cp.async) belong to the generic proxy; bulk and tensor copies to the
   // asynchronous one, which needs fence.proxy.async after generic writes to what they read.
   bool async_proxy = false;
+  bool repeats = false;  // a further destination of a multicast: its source was read once
   uint64_t id = 0;  // unique within the launch; the same at issue, read and completion
   CopyPlace source, destination;
   // The mbarrier that a bulk copy counts its bytes on; nullptr when it has none.
@@ -130,6 +131,7 @@ class Listener {
 
 struct Listeners {
   std::vector<Listener*> all;
+  bool thread_copies = false;  // cp.async raises copy events too
 };
 
 // notify(warp, [&](Listener& l) { l.fenced(warp, warp.mask, kind); });

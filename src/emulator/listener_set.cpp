@@ -65,6 +65,7 @@ ListenerSet::ListenerSet(const LaunchView& view) {
   sync_listener_ = shared.get();
   owned_.push_back(std::move(shared));
   owned_.push_back(std::move(global));
+  listeners_.thread_copies = true;
 }
 
 ListenerSet::~ListenerSet() = default;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <new>
 
+#include "emulator/async.hpp"
 #include "emulator/executor.hpp"
 
 namespace mtmc::emulator {
@@ -31,6 +32,13 @@ bool changes_by_block(uint32_t special) {
     case Special::ctaid_x:
     case Special::ctaid_y:
     case Special::ctaid_z:
+    case Special::cluster_ctaid_x:
+    case Special::cluster_ctaid_y:
+    case Special::cluster_ctaid_z:
+    case Special::clusterid_x:
+    case Special::clusterid_y:
+    case Special::clusterid_z:
+    case Special::cluster_ctarank:
       return true;
     default:
       return false;
@@ -91,6 +99,9 @@ LiveBlock::LiveBlock(const LaunchContext& launch_context, Executor& executor, Si
     warp.shared_bytes = shared_bytes;
     warp.local = local_.get() + local_bytes * lanes * w;
     warp.local_bytes = static_cast<uint32_t>(local_bytes);
+    warp.shared_owner = &place;
+    warp.parameters = reinterpret_cast<const char*>(context.launch->arguments.data());
+    warp.parameter_bytes = static_cast<uint32_t>(context.launch->arguments.size());
     warp.sites = sites;
     warp.executor = &executor;
     warp.home = this;
@@ -103,8 +114,12 @@ LiveBlock::LiveBlock(const LaunchContext& launch_context, Executor& executor, Si
     warp.guarded = code.guarded.data();
     warp.calls = call_stacks_ == nullptr ? nullptr : &call_stacks_[w];
   }
+  if (!code.async_forms.empty()) async = std::make_unique<BlockAsync>();
   fill_launch_constants();
 }
+
+LiveBlock::~LiveBlock() = default;
+
 
 void LiveBlock::begin(uint64_t linear_index, Cluster& of, uint32_t rank_in_cluster) {
   const auto& grid = context.grid;
@@ -142,6 +157,10 @@ void LiveBlock::begin(uint64_t linear_index, Cluster& of, uint32_t rank_in_clust
     warp.state = Warp::State::ready;
   }
   barriers.fill({});
+  if (async != nullptr) {
+    async->mbarriers.clear();
+    async->warps.assign(warp_count, {});
+  }
 }
 
 // ---- constants ---------------------------------------------------------------------------------
@@ -196,6 +215,38 @@ uint64_t LiveBlock::special_value(Special name, uint32_t warp, uint32_t lane) co
       return shared_bytes;
     case Special::nsmid:
       return 1;
+    case Special::cluster_ctaid_x:
+    case Special::cluster_ctaid_y:
+    case Special::cluster_ctaid_z: {
+      const int axis = static_cast<int>(name) - static_cast<int>(Special::cluster_ctaid_x);
+      return place.index[axis] % context.cluster[axis];
+    }
+    case Special::cluster_nctaid_x:
+    case Special::cluster_nctaid_y:
+    case Special::cluster_nctaid_z:
+      return context.cluster[static_cast<int>(name) - static_cast<int>(Special::cluster_nctaid_x)];
+    case Special::clusterid_x:
+    case Special::clusterid_y:
+    case Special::clusterid_z: {
+      const int axis = static_cast<int>(name) - static_cast<int>(Special::clusterid_x);
+      return place.index[axis] / context.cluster[axis];
+    }
+    case Special::nclusterid_x:
+    case Special::nclusterid_y:
+    case Special::nclusterid_z: {
+      const int axis = static_cast<int>(name) - static_cast<int>(Special::nclusterid_x);
+      return context.grid[axis] / context.cluster[axis];
+    }
+    case Special::cluster_ctarank:
+      return rank;
+    case Special::cluster_nctarank:
+      return context.blocks_per_cluster();
+    case Special::is_explicit_cluster:
+      return context.explicit_cluster ? 1 : 0;
+    case Special::envreg1:  // the high half first
+      return context.grid_workspace >> 32;
+    case Special::envreg2:
+      return context.grid_workspace & 0xffffffff;
     case Special::smid:
     case Special::gridid:
       break;

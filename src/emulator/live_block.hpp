@@ -13,6 +13,7 @@ namespace mtmc::emulator {
 
 struct LaunchContext;
 struct LaunchParams;
+struct BlockAsync;
 struct Cluster;
 
 struct AlignedFree {
@@ -30,6 +31,7 @@ struct NamedBarrier {
 
 struct LiveBlock {
   LiveBlock(const LaunchContext& context, Executor& executor, Site* sites, uint32_t slot);
+  ~LiveBlock();
 
   // Makes the block the one at this linear index: constants, poisoned memory, all warps ready.
   void begin(uint64_t linear_index, Cluster& of, uint32_t rank_in_cluster);
@@ -43,6 +45,8 @@ struct LiveBlock {
   static uint32_t warps_of(const LaunchParams& launch);
   static uint32_t shared_bytes_of(const LaunchContext& context);
 
+  char* shared() const { return shared_.get(); }
+
   const LaunchContext& context;
   const Code& code;
   uint32_t threads = 1;
@@ -54,6 +58,7 @@ struct LiveBlock {
   Cluster* cluster = nullptr;
   uint32_t rank = 0;
   bool done = false;
+  std::unique_ptr<BlockAsync> async;  // nullptr where the kernel has nothing asynchronous
 
  private:
   void fill_launch_constants();
@@ -70,6 +75,7 @@ struct LiveBlock {
 struct Cluster {
   std::vector<std::unique_ptr<LiveBlock>> blocks;  // by rank
   uint64_t position = 0;                           // in the launch's list of clusters
+  uint64_t phase = 0;                              // of barrier.cluster
   bool spins = false;                              // its last pass only spun
 };
 

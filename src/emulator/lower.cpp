@@ -28,7 +28,8 @@ bool is_type(std::string_view t) {
 bool takes_the_whole_warp(std::string_view opcode) {
   for (const std::string_view base :
        {"call", "ret", "brx.", "bar.", "barrier.", "shfl.", "vote.", "match.", "redux.", "mma.",
-        "wmma.", "wgmma.", "ldmatrix.", "stmatrix.", "movmatrix."}) {
+        "wmma.", "wgmma.", "ldmatrix.", "stmatrix.", "movmatrix.", "elect.", "setmaxnreg.",
+        "mbarrier.try_wait."}) {
     if (opcode.starts_with(base)) return true;
   }
   return false;
@@ -212,7 +213,24 @@ Ref Lowering::special(const std::string& name, int bits) {
       {"%nsmid", Special::nsmid},
       {"%gridid", Special::gridid},
       {"%dynamic_smem_size", Special::dynamic_smem_size},
-      {"%total_smem_size", Special::total_smem_size}};
+      {"%total_smem_size", Special::total_smem_size},
+      {"%cluster_ctaid.x", Special::cluster_ctaid_x},
+      {"%cluster_ctaid.y", Special::cluster_ctaid_y},
+      {"%cluster_ctaid.z", Special::cluster_ctaid_z},
+      {"%cluster_nctaid.x", Special::cluster_nctaid_x},
+      {"%cluster_nctaid.y", Special::cluster_nctaid_y},
+      {"%cluster_nctaid.z", Special::cluster_nctaid_z},
+      {"%clusterid.x", Special::clusterid_x},
+      {"%clusterid.y", Special::clusterid_y},
+      {"%clusterid.z", Special::clusterid_z},
+      {"%nclusterid.x", Special::nclusterid_x},
+      {"%nclusterid.y", Special::nclusterid_y},
+      {"%nclusterid.z", Special::nclusterid_z},
+      {"%cluster_ctarank", Special::cluster_ctarank},
+      {"%cluster_nctarank", Special::cluster_nctarank},
+      {"%is_explicit_cluster", Special::is_explicit_cluster},
+      {"%envreg1", Special::envreg1},
+      {"%envreg2", Special::envreg2}};
   if (name == "%clock" || name == "%clock64" || name == "%clock_hi" || name == "%globaltimer" ||
       name == "%globaltimer_lo" || name == "%globaltimer_hi") {
     const bool upper = name.ends_with("_hi");
@@ -407,6 +425,11 @@ int32_t Lowering::predicate_target(const Operand& o) {
 // Constants false and true are predicates 0 and 1.
 Ref Lowering::predicate_source(const Operand& o) {
   if (o.kind == Operand::Kind::immediate) return {-1, o.bits != 0 ? 1 : 0};
+  if (o.kind == Operand::Kind::special && o.name == "%is_explicit_cluster") {
+    const Ref value = reg(temporary(1));
+    emit_table("setp.ne.u32", {value, special(o.name, 32), constant(0, 4)}, false);
+    return value;
+  }
   if (o.kind != Operand::Kind::reg || register_bits[o.reg] != 1) unsupported("predicate expected");
   if (!o.negated) return reg(o.reg);
   const Ref inverted = reg(temporary(1));
@@ -534,6 +557,7 @@ void Lowering::instruction(const Instruction& in) {
   parts_ = split(in.opcode);
   const std::string_view base = parts_[0];
   const std::string_view last = parts_.back();
+  if (async_instruction()) return;
   if (base == "mov") return move();
   if (base == "ld" || base == "ldu") return load_store(false);
   if (base == "st") return load_store(true);
@@ -563,14 +587,11 @@ void Lowering::instruction(const Instruction& in) {
   if (base == "ldmatrix") return matrix_move(false);
   if (base == "stmatrix") return matrix_move(true);
   if (base == "movmatrix") return movmatrix();
-  if (base == "cp") return cp_async();
   if (base == "isspacep") return isspacep();
   if (base == "membar" || base == "fence") return fence();
-  if (base == "nanosleep" || base == "prefetch" || base == "prefetchu" || base == "pmevent" ||
-      base == "applypriority" || base == "discard") {
-    skip();
-    if (base == "nanosleep") out.back().watches = Lowered::Watches::grid;
-    return;
+  if (base == "prefetch" || base == "prefetchu" || base == "pmevent" || base == "applypriority" ||
+      base == "discard") {
+    return skip();
   }
   if (base == "trap" || base == "brkpt") {
     emit(trap_handler());

@@ -180,7 +180,20 @@ class Lowering {
   std::vector<Ref> fragment(const Operand& o, int count, int bits, bool written);
   void matrix_list(Lowered& l, const std::vector<Ref>& d,
                    const std::vector<std::vector<Ref>>& sources);
+  bool async_instruction();
   void cp_async();
+  void bulk_copy();
+  void mbarrier();
+  void cluster_barrier();
+  void map_to_rank();
+  void elect();
+  void set_registers();
+  bool other_proxy_fence();
+  void no_policy(size_t& count);
+  LaneOperand lane_operand(Lowered& l, const Ref& r, int bits, uint64_t add);
+  LaneOperand lane_address(Lowered& l, const Operand& o);
+  LaneOperand lane_source(Lowered& l, const Operand& o, int bits);
+  Lowered& emit_async(std::array<Handler, 2> handler, const AsyncForm& form, Lowered&& operands);
   void isspacep();
   void skip();
   int width_of(std::string_view type) const;
@@ -252,6 +265,11 @@ std::array<Handler, 2> match_handler(std::string_view mode, int bits);  // any a
 std::array<Handler, 2> redux_handler(std::string_view operation);       // add.u32 ...
 std::array<Handler, 2> syncwarp_handler();
 std::array<Handler, 2> window_test_handler(std::string_view space);
-std::array<Handler, 2> cp_async_handler(int bytes, bool sized);
+std::array<Handler, 2> cp_async_handler(int bytes);
+// commit_group wait_group wait_all arrive
+std::array<Handler, 2> cp_async_group_handler(std::string_view name);
+std::array<Handler, 2> bulk_handler(std::string_view name);
+std::array<Handler, 2> mbarrier_handler(std::string_view name);
+std::array<Handler, 2> cluster_handler(std::string_view name, int bits);
 
 }  // namespace mtmc::emulator

@@ -14,6 +14,7 @@ struct AccessOpcode {
   Space space = Space::none;
   int count = 1;
   std::string_view type;
+  bool cluster = false;                // shared::cluster
   bool watches = false;                // sees what other threads write
   bool policy = false;                 // the last operand is a cache policy
   std::vector<std::string_view> rest;  // what is not a hint, scope, space, vector length or type
@@ -40,8 +41,9 @@ AccessOpcode parse_access(const std::vector<std::string_view>& parts) {
       result.policy = true;
     } else if (p == "global") {
       result.space = Space::global;
-    } else if (p == "shared" || p == "shared::cta") {
+    } else if (p == "shared" || p == "shared::cta" || p == "shared::cluster") {
       result.space = Space::shared;
+      result.cluster = p == "shared::cluster";
     } else if (p == "local") {
       result.space = Space::local;
     } else if (p == "const") {
@@ -55,6 +57,11 @@ AccessOpcode parse_access(const std::vector<std::string_view>& parts) {
     }
   }
   return result;
+}
+
+Target shared_target(const AccessOpcode& op, int address_bits) {
+  if (op.cluster) return address_bits == 32 ? Target::cluster32 : Target::cluster64;
+  return address_bits == 32 ? Target::shared32 : Target::shared64;
 }
 
 Lowered::Watches watch_of(Space space) {
@@ -124,7 +131,7 @@ void Lowering::load_store(bool store) {
       sites = {SiteRole::local};  // constant cache: not part of the global traffic
       break;
     case Space::shared:
-      form.where = where.bits == 32 ? Target::shared32 : Target::shared64;
+      form.where = shared_target(op, where.bits);
       sites = {store ? SiteRole::shared_store : SiteRole::shared_load};
       break;
     case Space::local:
@@ -236,7 +243,7 @@ void Lowering::atomic(bool reduction) {
                     static_cast<uint32_t>(form.bits / 8 * op.count)};
   std::vector<SiteRole> sites{SiteRole::global_atomic};
   if (op.space == Space::shared) {
-    memory.where = where.bits == 32 ? Target::shared32 : Target::shared64;
+    memory.where = shared_target(op, where.bits);
     sites = {SiteRole::shared_atomic};
   } else if (op.space == Space::global) {
     memory.where = Target::global;
@@ -297,58 +304,6 @@ void Lowering::isspacep() {
   Lowered& l = emit(window_test_handler(parts_[1]));
   use(l, l.a = address_value);
   define(l, l.d = reg(predicate_target(operand(0))));
-}
-
-// cp.async is applied when it is issued; groups and waits then have nothing left to do.
-void Lowering::cp_async() {
-  if (parts_.size() < 3 || parts_[1] != "async") unsupported();
-  const std::string_view form = parts_[2];
-  if (form == "commit_group" || form == "wait_group" || form == "wait_all") {
-    if (parts_.size() != 3) unsupported();
-    return skip();
-  }
-  if (form != "ca" && form != "cg") unsupported();
-  std::vector<std::string_view> rest;
-  for (size_t i = 3; i < parts_.size(); ++i) {
-    if (!is_hint(parts_[i])) rest.push_back(parts_[i]);
-  }
-  if (rest.size() != 2 || (rest[0] != "shared" && rest[0] != "shared::cta") ||
-      rest[1] != "global") {
-    unsupported();
-  }
-  const size_t count = in_->operands.size();
-  if (count != 3 && count != 4) unsupported("operands");
-  const Operand& size = operand(2);
-  if (size.kind != Operand::Kind::immediate ||
-      (size.bits != 4 && size.bits != 8 && size.bits != 16)) {
-    unsupported("copy size");
-  }
-  Address to = address(operand(0));
-  const Address from = address(operand(1));
-  if (from.bits != 64) unsupported("32-bit global address");
-  if (to.bits == 64) {
-    const Ref narrow = reg(temporary(32));
-    emit_table("narrow.b32.b64", {narrow, to.base}, false);
-    to.base = narrow;
-  }
-  const bool sized = count == 4;
-  Ref source_bytes;
-  if (sized) {
-    if (operand(3).kind == Operand::Kind::reg && register_bits[operand(3).reg] == 1) {
-      unsupported("ignore-src predicate");
-    }
-    source_bytes = source(operand(3), {32, false});
-  }
-  first_ = true;
-  Lowered& l = emit(cp_async_handler(static_cast<int>(size.bits), sized));
-  l.sites = {SiteRole::global_load, SiteRole::shared_store};
-  use(l, l.a = from.base);
-  use(l, l.b = to.base);
-  l.c = source_bytes;
-  use(l, l.c);
-  l.imm = from.offset;
-  l.has_list = true;
-  l.list = {Ref{-1, static_cast<int32_t>(to.offset)}};
 }
 
 }  // namespace mtmc::emulator

@@ -67,16 +67,18 @@ void Lowering::cvta() {
   const OperandType wide{64, false};
   const Ref d = target(operand(0), 64);
   const Ref s = source(operand(1), wide);
-  if (space == "param" && !function_.is_entry) {  // a parameter of a function lies in local memory
+  if (space.starts_with("param") && !function_.is_entry) {  // a parameter of a function lies in local memory
     return emit_table(to ? "sub.u64" : "add.u64", {d, s, constant(local_window, 8)});
   }
-  if (space == "global" || space == "const" || space == "param")
+  if (space == "global" || space == "const" || space.starts_with("param"))
     return emit_table("mov.b64", {d, s});
   uint64_t window = 0;
   if (space == "shared" || space == "shared::cta") {
     window = shared_window;
   } else if (space == "local") {
     window = local_window;
+  } else if (space == "shared::cluster") {
+    window = shared_window;
   } else {
     unsupported();
   }

@@ -68,16 +68,62 @@ void ProfileListener::recount(SiteCounts& site, const AccessEvent& e, bool share
   }
 }
 
-void ProfileListener::attach(SiteCounts& site, const AccessEvent& e, bool store) {
-  Touched* touched = nullptr;
+Touched& ProfileListener::touched_of(const Allocation& allocation) {
   for (const auto& t : touched_) {
-    if (t->allocation == e.allocation) touched = t.get();
+    if (t->allocation == &allocation) return *t;
   }
-  if (touched == nullptr) {
-    touched_.push_back(std::make_unique<Touched>());
-    touched = touched_.back().get();
-    touched->allocation = e.allocation;
-  }
+  touched_.push_back(std::make_unique<Touched>());
+  touched_.back()->allocation = &allocation;
+  return *touched_.back();
+}
+
+// A copy is one request of one lane; its sectors are those that each of its parts touches, its
+// wavefronts 128 bytes each.
+void ProfileListener::copy_issued(const CopyEvent& event) {
+  if (!event.async_proxy) return;
+  const auto count = [&](const Allocation* allocation, bool store) {
+    MemoryTraffic& global = store ? bulk_store_ : bulk_load_;
+    MemoryTraffic& shared = store ? bulk_shared_store_ : bulk_shared_load_;
+    uint64_t bytes = 0;
+    for (const CopyPart& part : event.parts) bytes += store ? part.bytes : part.source_bytes;
+    MemoryTraffic& traffic = allocation != nullptr ? global : shared;
+    traffic.requests += 1;
+    traffic.lanes += 1;
+    if (allocation == nullptr) {
+      traffic.wavefronts += (bytes + 127) / 128;
+      return;
+    }
+    Touched& touched = touched_of(*allocation);
+    std::vector<uint64_t>& sectors = store ? touched.stored : touched.loaded;
+    if (sectors.empty()) sectors.assign((allocation->bytes / 32 + 1 + 63) / 64 + 1, 0);
+    if (store && allocation->tracks_writes && touched.written.empty()) {
+      touched.written.assign((allocation->bytes + 63) / 64 + 1, 0);
+    }
+    uint64_t end = ~uint64_t{0};  // of the part before: pieces of a row share sectors
+    for (const CopyPart& part : event.parts) {
+      const uint64_t start = store ? part.destination : part.source;
+      const uint64_t length = store ? part.bytes : part.source_bytes;
+      if (length == 0) continue;
+      const uint64_t first = start / 32, last = (start + length - 1) / 32;
+      traffic.sectors += last - first + (start == end && start % 32 != 0 ? 0 : 1);
+      end = start + length;
+      set_bits(sectors.data(), first, last - first + 1);
+      if (store && !touched.written.empty()) set_bits(touched.written.data(), start, length);
+    }
+  };
+  if (!event.repeats) count(event.source.allocation, false);
+  count(event.destination.allocation, true);
+}
+
+void ProfileListener::add(MemoryTraffic& to, const MemoryTraffic& from) {
+  to.requests += from.requests;
+  to.lanes += from.lanes;
+  to.sectors += from.sectors;
+  to.wavefronts += from.wavefronts;
+}
+
+void ProfileListener::attach(SiteCounts& site, const AccessEvent& e, bool store) {
+  Touched* touched = &touched_of(*e.allocation);
   std::vector<uint64_t>& sectors = store ? touched->stored : touched->loaded;
   if (sectors.empty()) sectors.assign((e.allocation->bytes / 32 + 1 + 63) / 64 + 1, 0);
   if (store && e.allocation->tracks_writes && touched->written.empty()) {
@@ -112,6 +158,10 @@ void ProfileListener::mark_written(const SiteCounts& site, const AccessEvent& e)
 }
 
 void ProfileListener::add_to(Profile& profile) const {
+  add(profile.global_load, bulk_load_);
+  add(profile.global_store, bulk_store_);
+  add(profile.shared_load, bulk_shared_load_);
+  add(profile.shared_store, bulk_shared_store_);
   for (size_t s = 0; s < code_.sites.size(); ++s) {
     MemoryTraffic* traffic = nullptr;
     switch (code_.sites[s]) {

@@ -44,6 +44,9 @@ class ProfileListener : public Listener {
     }
   }
 
+  // Bulk and tensor copies; those of single threads are accesses of their sites.
+  void copy_issued(const CopyEvent& event) override;
+
   void add_to(Profile& profile) const;
   std::vector<std::unique_ptr<Touched>>& touched() { return touched_; }
 
@@ -64,8 +67,12 @@ class ProfileListener : public Listener {
   static void mark_touched(const SiteCounts& site, const AccessEvent& e);
   static void mark_written(const SiteCounts& site, const AccessEvent& e);
 
+  Touched& touched_of(const Allocation& allocation);
+  static void add(MemoryTraffic& to, const MemoryTraffic& from);
+
   const Code& code_;
   std::vector<SiteCounts> sites_;
+  MemoryTraffic bulk_load_, bulk_store_, bulk_shared_load_, bulk_shared_store_;
   std::vector<std::unique_ptr<Touched>> touched_;
 };
 

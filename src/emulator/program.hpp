@@ -23,6 +23,10 @@ struct Program {
   uint32_t local_bytes_per_thread = 0;
   uint32_t max_threads_per_block = 0;  // .maxntid; 0 when not given
   uint32_t required_threads[3] = {0, 0, 0};
+  uint32_t required_cluster[3] = {0, 0, 0};  // .reqnctapercluster
+  uint32_t max_cluster_blocks = 0;           // .maxclusterrank; 0 when not given
+  bool explicit_cluster = false;             // must be launched with a cluster
+  bool waits_for_blocks = false;  // a loop may wait for another block: no sample of blocks will do
   std::shared_ptr<const Code> code;
 };
 

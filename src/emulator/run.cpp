@@ -15,6 +15,14 @@
 namespace mtmc::emulator {
 namespace {
 
+// A kernel compiled for clusters has them also where the launch does not say so.
+std::array<uint32_t, 3> cluster_of(const Program& program, const LaunchParams& launch) {
+  if (program.required_cluster[0] != 0 && launch.cluster == std::array<uint32_t, 3>{1, 1, 1}) {
+    return {program.required_cluster[0], program.required_cluster[1], program.required_cluster[2]};
+  }
+  return launch.cluster;
+}
+
 std::optional<std::string> launch_problem(const Program& program, const LaunchParams& launch,
                                           const RunOptions& options) {
   static constexpr uint64_t grid_limit[3] = {0x7fffffff, 65535, 65535};
@@ -43,6 +51,25 @@ std::optional<std::string> launch_problem(const Program& program, const LaunchPa
                            launch.block[i], program.required_threads[i]);
       }
     }
+  }
+  uint64_t cluster_blocks = 1;
+  const auto cluster = cluster_of(program, launch);
+  for (int i = 0; i < 3; ++i) {
+    if (cluster[i] == 0 || cluster[i] > 16 || launch.grid[i] % cluster[i] != 0) {
+      return fmt::format("cluster {} x {} x {} does not divide the grid {} x {} x {}", cluster[0],
+                         cluster[1], cluster[2], launch.grid[0], launch.grid[1], launch.grid[2]);
+    }
+    cluster_blocks *= cluster[i];
+    if (program.required_cluster[0] != 0 && cluster[i] != program.required_cluster[i]) {
+      return fmt::format("cluster dimension {} is {}, the kernel requires {}", "xyz"[i], cluster[i],
+                         program.required_cluster[i]);
+    }
+  }
+  if (cluster_blocks > 16)
+    return fmt::format("cluster of {} blocks, the limit is 16", cluster_blocks);
+  if (program.max_cluster_blocks != 0 && cluster_blocks > program.max_cluster_blocks) {
+    return fmt::format("cluster of {} blocks, the kernel was compiled for at most {}",
+                       cluster_blocks, program.max_cluster_blocks);
   }
   const uint64_t shared = program.static_shared_bytes + launch.dynamic_shared_bytes;
   if (launch.dynamic_shared_bytes > options.shared_limit_bytes ||
@@ -155,6 +182,33 @@ void merge_faults(const std::vector<std::unique_ptr<Executor>>& executors,
   if (!report.faults.empty()) report.fault = stop ? *stop : report.faults.front();
 }
 
+uint64_t cluster_holding(const LaunchContext& context, uint64_t block) {
+  uint64_t index = 0, scale = 1;
+  for (int i = 0; i < 3; ++i) {
+    index += block % context.grid[i] / context.cluster[i] * scale;
+    block /= context.grid[i];
+    scale *= context.grid[i] / context.cluster[i];
+  }
+  return index;
+}
+
+// The whole grid must live at once: on the device, where that is known, and in this process.
+std::optional<std::string> cooperative_problem(const LaunchContext& context) {
+  constexpr uint64_t memory_limit = uint64_t{4} << 30;
+  const uint64_t blocks = context.cluster_count * context.blocks_per_cluster();
+  const uint64_t limit = context.options->resident_block_limit;
+  if (limit != 0 && blocks > limit) {
+    return fmt::format("cooperative grid of {} blocks, the device holds {}", blocks, limit);
+  }
+  const uint64_t each = LiveBlock::bytes_needed(context);
+  if (blocks > memory_limit / each) {
+    return fmt::format(
+        "cooperative grid of {} blocks of {} bytes, the emulator's limit is {} bytes", blocks, each,
+        memory_limit);
+  }
+  return std::nullopt;
+}
+
 Result<LaunchReport> execute(const Program& program, DeviceMemory& memory,
                              const LaunchParams& launch, const RunOptions& options,
                              std::vector<uint64_t>& variables) {
@@ -188,9 +242,36 @@ Result<LaunchReport> execute(const Program& program, DeviceMemory& memory,
   }
   for (int i = 0; i < 3; ++i) context.grid[i] = static_cast<uint32_t>(launch.grid[i]);
   const uint64_t total = launch.grid[0] * launch.grid[1] * launch.grid[2];
-  context.cluster_count = options.blocks.empty() ? total : options.blocks.size();
+  context.cluster = cluster_of(program, launch);
+  context.explicit_cluster = context.blocks_per_cluster() > 1 || program.explicit_cluster ||
+                             program.required_cluster[0] != 0;
+  context.all_resident = launch.cooperative;
+  context.cluster_count = total / context.blocks_per_cluster();
+  if (!options.blocks.empty() && !launch.cooperative && !code.waits_for_blocks) {
+    for (const uint64_t block : options.blocks)
+      context.clusters.push_back(cluster_holding(context, block));
+    std::sort(context.clusters.begin(), context.clusters.end());
+    context.clusters.erase(std::unique(context.clusters.begin(), context.clusters.end()),
+                           context.clusters.end());
+    context.cluster_count = context.clusters.size();
+  }
+  if (launch.cooperative) {
+    const auto workspace = memory.allocate(256, 256, "grid workspace", Access::read_write);
+    if (!workspace) return tl::unexpected(workspace.error());
+    variables.push_back(*workspace);
+    context.grid_workspace = *workspace;
+    if (auto problem = cooperative_problem(context)) {
+      Fault fault;
+      fault.kind = FaultKind::launch_error;
+      fault.kernel = program.kernel;
+      fault.message = std::move(*problem);
+      report.faults.push_back(fault);
+      report.fault = std::move(fault);
+      return report;
+    }
+  }
 
-  const bool single = code.order_dependent || options.checks == Checks::all;
+  const bool single = code.order_dependent || launch.cooperative || options.checks == Checks::all;
   const uint64_t wanted = single ? 1 : std::max(options.threads, 1);
   const uint64_t threads = std::min<uint64_t>(wanted, context.cluster_count);
   std::vector<std::unique_ptr<Executor>> executors;

@@ -27,7 +27,9 @@ struct LaunchParams {
   std::array<uint64_t, 3> grid{1, 1, 1};
   std::array<uint32_t, 3> block{1, 1, 1};
   uint64_t dynamic_shared_bytes = 0;
-  std::vector<std::byte> arguments;  // laid out as Program::parameters says
+  std::array<uint32_t, 3> cluster{1, 1, 1};  // blocks
+  bool cooperative = false;                  // all blocks are resident and may wait for each other
+  std::vector<std::byte> arguments;          // laid out as Program::parameters says
 };
 
 // What is looked for beside what always is: bounds, alignment and rights of every access (they
@@ -44,11 +46,13 @@ struct RunOptions {
   Checks checks = Checks::bounds;
   // Warp instructions over the whole launch; 0 for no limit.
   uint64_t instruction_budget = 0;
-  // Linear block indices (x fastest) to run; empty runs all. Must be increasing.
+  // Linear block indices (x fastest) to run; empty runs all. Must be increasing. A block runs with
+  // its whole cluster. Ignored by kernels whose blocks may wait for each other: all of them run.
   std::vector<uint64_t> blocks;
   bool collect_profile = true;
   MatrixArithmetic matrix_arithmetic = MatrixArithmetic::fma_chain;
   uint32_t shared_limit_bytes = 227 * 1024;
+  uint64_t resident_block_limit = 0;  // of a cooperative launch; 0: not known
 };
 
 struct LaunchReport {

@@ -5,6 +5,7 @@
 // for them. A group that spins lets the warp's other groups go first, then the other warps.
 #include <fmt/format.h>
 
+#include "emulator/async.hpp"
 #include "emulator/executor.hpp"
 
 namespace mtmc::emulator {
@@ -66,7 +67,17 @@ int Executor::first_runnable(Warp& warp) {
   return best;
 }
 
-bool Executor::park_is_over(Warp&, const Park&) { return true; }
+bool Executor::park_is_over(Warp& warp, const Park& park) {
+  switch (park.reason) {
+    case Park::Reason::mbarrier:
+      return phase_completed(*warp.home, park.address, park.phase != 0);
+    case Park::Reason::cluster_barrier:
+      return cluster_phase_completed(*warp.home->cluster, park.phase);
+    case Park::Reason::none:
+      break;
+  }
+  return true;
+}
 
 void Executor::take(Warp& warp, int group) {
   const Group g = warp.groups[group];
@@ -106,6 +117,7 @@ bool Executor::select(Warp& warp) {
 
 // False when the last lanes have gone or the rest has to stop.
 bool Executor::lanes_exit(Warp& warp, uint32_t exiting) {
+  if (warp.home->async != nullptr) land_all(warp, exiting);
   warp.live &= ~exiting;
   if (exiting != 0) tell([&](Listener& l) { l.lanes_exited(warp, exiting); });
   warp.mask &= ~exiting;

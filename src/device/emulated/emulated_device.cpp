@@ -14,6 +14,7 @@
 #include "emulator/cost_model.hpp"
 #include "emulator/occupancy.hpp"
 #include "emulator/run.hpp"
+#include "emulator/tensor_map.hpp"
 
 namespace mtmc::device {
 
@@ -43,6 +44,19 @@ const char* fault_kind(emulator::FaultKind kind) {
     case emulator::FaultKind::trap: break;
   }
   return "crash";
+}
+
+emulator::TensorType tensor_type(op::DType type) {
+  switch (type) {
+    case op::DType::f64: return emulator::TensorType::f64;
+    case op::DType::f32: return emulator::TensorType::f32;
+    case op::DType::f16: return emulator::TensorType::f16;
+    case op::DType::bf16: return emulator::TensorType::bf16;
+    case op::DType::i64: return emulator::TensorType::s64;
+    case op::DType::i32: return emulator::TensorType::s32;
+    default: break;
+  }
+  return emulator::TensorType::u8;
 }
 
 struct LoadedModule {
@@ -154,8 +168,19 @@ class EmulatedDevice : public Device {
         bits = s->bits;
         size = static_cast<std::uint32_t>(s->bytes);
       } else {
-        report.fault = Fault{"unsupported", "tensor maps are not emulated"};
-        return bytes;
+        auto map = tensor_map(std::get<kernel::ResolvedTensorMap>(launch.args[i]), bound);
+        if (!map) return tl::unexpected<Error>(map.error());
+        const auto encoded = emulator::encode_tensor_map(*map);
+        const auto& parameter = program.parameters[i];
+        if (!encoded || parameter.bytes != emulator::tensor_map_bytes) {
+          report.fault = Fault{"launch_error", fmt::format("kernel {}: argument {}: {}", launch.kernel, i,
+                                                           encoded ? fmt::format("{} bytes, a tensor map has {}", parameter.bytes,
+                                                                                 emulator::tensor_map_bytes)
+                                                                   : encoded.error().message)};
+          return bytes;
+        }
+        std::copy(encoded->begin(), encoded->end(), bytes.begin() + parameter.offset);
+        continue;
       }
       const auto& parameter = program.parameters[i];
       if (parameter.bytes != size) {
@@ -166,6 +191,23 @@ class EmulatedDevice : public Device {
       std::memcpy(bytes.data() + parameter.offset, &bits, size);
     }
     return bytes;
+  }
+
+  Result<emulator::TensorMap> tensor_map(const kernel::ResolvedTensorMap& m, const BoundStep& bound) const {
+    auto base = address(bound, m.buffer);
+    if (!base) return tl::unexpected<Error>(base.error());
+    emulator::TensorMap map;
+    map.type = tensor_type(m.dtype);
+    map.rank = static_cast<std::uint32_t>(std::min<std::size_t>(m.dims.size(), 6));  // encoding refuses 6
+    map.address = *base + static_cast<std::uint64_t>(m.offset_bytes);
+    for (std::size_t i = 0; i < std::min<std::size_t>(m.dims.size(), 5); ++i) {
+      map.sizes[i] = static_cast<std::uint64_t>(m.dims[i]);
+      if (i < m.box.size()) map.box[i] = static_cast<std::uint32_t>(std::clamp<std::int64_t>(m.box[i], 0, 1 << 20));
+      if (i > 0 && i - 1 < m.strides_bytes.size()) map.strides_bytes[i - 1] = static_cast<std::uint64_t>(m.strides_bytes[i - 1]);
+    }
+    map.swizzle_bytes = static_cast<std::uint32_t>(m.swizzle_bytes);
+    map.fill_nan = m.out_of_bounds_nan;
+    return map;
   }
 
   std::vector<std::uint64_t> choose_blocks(std::uint64_t total, const RunOptions& options) const {
@@ -183,10 +225,6 @@ class EmulatedDevice : public Device {
       report.fault = Fault{"unsupported", module.error};
       return {};
     }
-    if (launch.cluster[0] * launch.cluster[1] * launch.cluster[2] > 1 || launch.cooperative) {
-      report.fault = Fault{"unsupported", fmt::format("kernel {}: clusters and cooperative launches are not emulated", launch.kernel)};
-      return {};
-    }
     auto found = module.programs.find(launch.kernel);
     if (found == module.programs.end())
       found = module.programs.emplace(launch.kernel, emulator::decode(*module.module, launch.kernel)).first;
@@ -201,7 +239,9 @@ class EmulatedDevice : public Device {
     for (int d = 0; d < 3; ++d) {
       params.grid[d] = static_cast<std::uint64_t>(launch.grid[d]);
       params.block[d] = static_cast<std::uint32_t>(launch.block[d]);
+      params.cluster[d] = static_cast<std::uint32_t>(launch.cluster[d]);
     }
+    params.cooperative = launch.cooperative;
     params.dynamic_shared_bytes = static_cast<std::uint64_t>(launch.shared_bytes);
     const std::int64_t shared = launch.shared_bytes + program.static_shared_bytes;
     if (shared > facts_.shared_optin_bytes) {
@@ -230,6 +270,7 @@ class EmulatedDevice : public Device {
     run_options.threads = options.threads;
     run_options.instruction_budget = options.instruction_budget ? options.instruction_budget : kDefaultBudget;
     run_options.blocks = choose_blocks(params.grid[0] * params.grid[1] * params.grid[2], options);
+    run_options.resident_block_limit = static_cast<std::uint64_t>(occupancy.blocks_per_sm) * static_cast<std::uint64_t>(facts_.sms);
     run_options.shared_limit_bytes = static_cast<std::uint32_t>(facts_.shared_optin_bytes);
     auto ran = emulator::run(program, *memory_, params, run_options);
     if (!ran) return tl::unexpected<Error>(ran.error());

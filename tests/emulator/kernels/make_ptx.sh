@@ -6,6 +6,7 @@ set -eu
 cd "$(dirname "$0")"
 for kernel in *.cu; do
   for arch in 80 90a 100a; do
+    [ "$kernel $arch" = "async.cu 80" ] && continue  # it needs Hopper
     out="../ptx/${kernel%.cu}.sm_$arch.ptx"
     nvcc -ptx -lineinfo --fmad=false -arch=compute_$arch "$kernel" -o "$out"
     sed -i -E 's#^([[:space:]]*\.file[[:space:]]+[0-9]+ ")[^"]*/#\1#' "$out"

@@ -1,0 +1,194 @@
+// Hopper's asynchronous machinery in NVRTC's texts, against plain loops.
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "emulator/fixture.hpp"
+#include "emulator/tensor_map.hpp"
+
+using namespace mtmc::emulator;
+using namespace mtmc::emulator::test;
+
+namespace {
+
+const char* const hopper[] = {"async.sm_90a", "async.sm_100a"};
+
+std::vector<float> small_numbers(size_t count, int seed) {
+  std::vector<float> values(count);
+  for (size_t i = 0; i < count; ++i) {
+    values[i] = static_cast<float>(static_cast<int>((i * 37 + seed * 11) % 17) - 8);
+  }
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("a pipeline of cp.async multiplies matrices") {
+  for (const char* file : hopper) {
+    const int n = 128;
+    const auto a = small_numbers(n * n, 1), b = small_numbers(n * n, 2);
+    Device device;
+    const uint64_t pa = device.upload(a, "a", Access::read_only);
+    const uint64_t pb = device.upload(b, "b", Access::read_only);
+    const uint64_t pc = device.upload(std::vector<float>(n * n), "c");
+    RunOptions options;
+    options.threads = 2;
+    const auto report = run_well(
+        load(file, "pipeline_gemm"), device,
+        launch({n / 64, n / 64, 1}, {256, 1, 1}, Arguments().add(pa).add(pb).add(pc).add(n)),
+        options);
+    const auto c = device.download<float>(pc, n * n);
+    for (int i = 0; i < n; ++i) {
+      for (int j = 0; j < n; ++j) {
+        float sum = 0;
+        for (int k = 0; k < n; ++k) sum = std::fma(a[i * n + k], b[k * n + j], sum);
+        REQUIRE(c[i * n + j] == sum);
+      }
+    }
+    // Each block reads 64 rows of a and 64 columns of b once, 32 bytes a sector.
+    CHECK(report.profile.global_load.sectors == 4u * 2 * 64 * n * 4 / 32);
+  }
+}
+
+TEST_CASE("a producer warp and four consumer warps share a ring of tensor copies") {
+  for (const char* file : hopper) {
+    const int columns = 96, rows = 5 * 32;
+    const auto x = small_numbers(columns * rows, 3);
+    Device device;
+    const uint64_t px = device.upload(x, "x", Access::read_only);
+    const uint64_t py = device.upload(std::vector<float>(columns * rows), "y");
+    REQUIRE(device.memory.track_writes(py));
+    TensorMap map;
+    map.rank = 2;
+    map.sizes = {columns, rows};
+    map.strides_bytes = {columns * 4};
+    map.box = {32, 32};
+    map.swizzle_bytes = 128;
+    Arguments arguments;
+    for (const uint64_t address : {px, py}) {
+      map.address = address;
+      const auto bytes = encode_tensor_map(map);
+      REQUIRE(bytes);
+      arguments.bytes.insert(arguments.bytes.end(), bytes->begin(), bytes->end());
+    }
+    arguments.add(rows / 32);
+    const auto report = run_well(load(file, "tensor_ring"), device,
+                                 launch({columns / 32, 1, 1}, {160, 1, 1}, arguments));
+    const auto y = device.download<float>(py, columns * rows);
+    for (int r = 0; r < rows; ++r) {
+      for (int c = 0; c < columns; ++c) {
+        REQUIRE(y[r * columns + c] == x[r * columns + c] + static_cast<float>(r % 32 + c % 32));
+      }
+    }
+    for (const uint64_t word : device.memory.written(py)) CHECK(word == ~uint64_t{0});
+    CHECK(report.profile.global_load.sectors == columns * rows * 4 / 32);
+    CHECK(report.profile.global_store.sectors == columns * rows * 4 / 32);
+  }
+}
+
+TEST_CASE("blocks of a cluster read each other's shared memory") {
+  for (const char* file : hopper) {
+    const Program program = load(file, "cluster_sum");
+    std::vector<std::vector<float>> results;
+    for (const int threads : {1, 2}) {
+      Device device;
+      const auto x = small_numbers(12 * 32, 4);
+      const uint64_t px = device.upload(x, "x", Access::read_only);
+      const uint64_t py = device.upload(std::vector<float>(12), "y");
+      RunOptions options;
+      options.threads = threads;
+      // The kernel brings its cluster of four along.
+      run_well(program, device, launch({12, 1, 1}, {32, 1, 1}, Arguments().add(px).add(py)),
+               options);
+      results.push_back(device.download<float>(py, 12));
+      for (int b = 0; b < 12; ++b) {
+        float sum = 0;
+        for (int i = b / 4 * 128; i < b / 4 * 128 + 128; ++i) sum += x[i];
+        CHECK(results.back()[b] == sum + 1000.0f * static_cast<float>(b % 4));
+      }
+    }
+    CHECK(results[0] == results[1]);
+  }
+}
+
+TEST_CASE("a sampled block runs with its cluster") {
+  Device device;
+  const uint64_t px = device.upload(small_numbers(12 * 32, 4), "x", Access::read_only);
+  const uint64_t py = device.upload(std::vector<float>(12, -1e9f), "y");
+  RunOptions options;
+  options.blocks = {6};
+  const auto report =
+      run_well(load(hopper[0], "cluster_sum"), device,
+               launch({12, 1, 1}, {32, 1, 1}, Arguments().add(px).add(py)), options);
+  CHECK(report.profile.blocks_run == 4);
+  const auto y = device.download<float>(py, 12);
+  for (int b = 0; b < 12; ++b) CHECK((y[b] == -1e9f) == (b / 4 != 1));
+}
+
+TEST_CASE("launches of clusters and of cooperative grids that hardware refuses") {
+  Device device;
+  const uint64_t px = device.upload(std::vector<float>(12 * 32), "x");
+  const auto message = [&](const char* kernel, LaunchParams params,
+                           const RunOptions& options = {}) {
+    const auto report = run(load(hopper[0], kernel), device.memory, params, options);
+    REQUIRE(report);
+    REQUIRE(report->fault);
+    CHECK(report->fault->kind == FaultKind::launch_error);
+    return report->fault->message;
+  };
+  LaunchParams params = launch({6, 1, 1}, {32, 1, 1}, Arguments().add(px).add(px));
+  CHECK(message("cluster_sum", params) == "cluster 4 x 1 x 1 does not divide the grid 6 x 1 x 1");
+  params.cluster = {2, 1, 1};
+  CHECK(message("cluster_sum", params) == "cluster dimension x is 2, the kernel requires 4");
+  params = launch({32, 1, 1}, {32, 1, 1}, Arguments().add(px).add(4));
+  params.cluster = {16, 2, 1};
+  CHECK(message("grid_sync", params).find("does not divide") != std::string::npos);
+  params.cluster = {1, 1, 1};
+  params.cooperative = true;
+  RunOptions options;
+  options.resident_block_limit = 31;
+  CHECK(message("grid_sync", params, options) ==
+        "cooperative grid of 32 blocks, the device holds 31");
+}
+
+TEST_CASE("a cooperative grid synchronises") {
+  for (const char* file : hopper) {
+    const int n = 40 * 64;
+    std::vector<int> x(n);
+    for (int i = 0; i < n; ++i) x[i] = i;
+    Device device;
+    const uint64_t px = device.upload(x, "x");
+    LaunchParams params = launch({40, 1, 1}, {64, 1, 1}, Arguments().add(px).add(n));
+    params.cooperative = true;
+    RunOptions options;
+    options.threads = 2;
+    run_well(load(file, "grid_sync"), device, params, options);
+    const auto y = device.download<int>(px, n);
+    for (int i = 0; i < n; ++i) REQUIRE(y[i] == (i + 3) % n + 3);
+    CHECK(device.memory.allocations().size() == 1);  // the grid's workspace is gone
+    // Without a cooperative launch there is no workspace, and the library's code traps.
+    params.cooperative = false;
+    const auto report = run(load(file, "grid_sync"), device.memory, params, {});
+    REQUIRE(report);
+    REQUIRE(report->fault);
+    CHECK(report->fault->kind == FaultKind::trap);
+  }
+}
+
+TEST_CASE("blocks look back at their predecessors' sums") {
+  for (const char* file : hopper) {
+    const int blocks = 100;
+    std::vector<int> x(blocks * 32);
+    for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<int>(i % 13);
+    Device device;
+    const uint64_t px = device.upload(x, "x", Access::read_only);
+    const uint64_t py = device.upload(std::vector<int>(x.size()), "y");
+    const uint64_t ps = device.upload(std::vector<uint64_t>(blocks), "state");
+    RunOptions options;
+    options.threads = 3;
+    run_well(load(file, "look_back"), device,
+             launch({blocks, 1, 1}, {32, 1, 1}, Arguments().add(px).add(py).add(ps)), options);
+    const auto y = device.download<int>(py, x.size());
+    int sum = 0;
+    for (size_t i = 0; i < x.size(); ++i) REQUIRE(y[i] == (sum += x[i]));
+  }
+}
