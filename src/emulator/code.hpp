@@ -331,8 +331,6 @@ struct alignas(64) Warp {
   const BlockPlace* shared_owner = nullptr;  // of `shared`: another block's while it is accessed
   char* local = nullptr;
   uint32_t local_bytes = 0;
-  const char* parameters = nullptr;  // the launch's arguments
-  uint32_t parameter_bytes = 0;
   Site* sites = nullptr;
   Executor* executor = nullptr;
   LiveBlock* home = nullptr;

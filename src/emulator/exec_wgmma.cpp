@@ -98,8 +98,10 @@ void leave(const Op&, Warp&, char*, const int64_t*, int) {}
 
 void tell(const Op& op, Warp& warp, uint32_t site, const uint32_t* address, int count) {
   if (warp.sites[site].watch == nullptr) return;
-  for (int i = 0; i < count; ++i) {
-    notify(warp, [&](Listener& l) { l.async_proxy_read(warp, op, *warp.place, address[i], 16); });
+  if (warp.sync_listener != nullptr) {  // the operands come through the asynchronous proxy
+    for (int i = 0; i < count; ++i) {
+      warp.sync_listener->async_proxy_read(warp, op, *warp.place, address[i], 16);
+    }
   }
   Op request = op;
   request.site = site;

@@ -100,8 +100,6 @@ LiveBlock::LiveBlock(const LaunchContext& launch_context, Executor& executor, Si
     warp.local = local_.get() + local_bytes * lanes * w;
     warp.local_bytes = static_cast<uint32_t>(local_bytes);
     warp.shared_owner = &place;
-    warp.parameters = reinterpret_cast<const char*>(context.launch->arguments.data());
-    warp.parameter_bytes = static_cast<uint32_t>(context.launch->arguments.size());
     warp.sites = sites;
     warp.executor = &executor;
     warp.home = this;

@@ -90,6 +90,18 @@ TEST_CASE("good kernels have no fault: reductions, scans, barriers, locks, flags
   }
 }
 
+TEST_CASE("good kernels have no fault: bulk copies") {
+  for (const char* dialect : {"sm_90a", "sm_100a"}) {
+    INFO(dialect);
+    Device d;
+    const uint64_t x = d.upload(std::vector<int>(512, 4), "x", Access::read_only);
+    const uint64_t y = output<int>(d, 512, "y");
+    CHECK(faults_of(std::string("proxies.") + dialect, "bulk_round_trip", d,
+                    launch({4, 1, 1}, {128, 1, 1}, Arguments().add(x).add(y))) == "");
+    CHECK(d.download<int>(y, 512) == std::vector<int>(512, 5));
+  }
+}
+
 TEST_CASE("good kernels have no fault: products, transposes, softmax, tensor cores") {
   for (const char* dialect : dialects) {
     INFO(dialect);

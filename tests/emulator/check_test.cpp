@@ -18,6 +18,7 @@ struct Case {
   // Fills the device and gives the launch.
   std::function<LaunchParams(Device&)> prepare;
   uint64_t budget = 0;
+  const char* dialect = "sm_80";  // the first that has the kernel
 };
 
 std::vector<int> counting(int n) {
@@ -29,6 +30,23 @@ std::vector<int> counting(int n) {
 LaunchParams over(Device& device, int elements, uint32_t threads, uint64_t blocks = 1) {
   const uint64_t x = device.upload(counting(elements), "x");
   return launch({blocks, 1, 1}, {threads, 1, 1}, Arguments().add(x));
+}
+
+LaunchParams two_floats(Device& device) {
+  const uint64_t x = device.upload(std::vector<float>(128), "x");
+  const uint64_t y = device.upload(std::vector<float>(32), "y");
+  return launch({1, 1, 1}, {32, 1, 1}, Arguments().add(x).add(y));
+}
+
+LaunchParams two_ints(Device& device) {
+  const uint64_t x = device.upload(counting(128), "x", Access::read_only);
+  const uint64_t y = device.upload(std::vector<int>(128), "y");
+  return launch({1, 1, 1}, {128, 1, 1}, Arguments().add(x).add(y));
+}
+
+LaunchParams one_output(Device& device) {
+  const uint64_t y = device.upload(std::vector<int>(128), "y");
+  return launch({1, 1, 1}, {128, 1, 1}, Arguments().add(y));
 }
 
 const std::vector<Case>& cases() {
@@ -101,6 +119,13 @@ const std::vector<Case>& cases() {
          const uint64_t q = d.upload(counting(32), "q");
          return launch({1, 1, 1}, {32, 1, 1}, Arguments().add(a).add(b).add(q));
        }},
+      {"async_copy_hazard read before wait", "copies", "read_before_wait", two_floats},
+      {"async_copy_hazard source", "copies", "source_overwritten", two_floats},
+      {"async_copy_hazard bulk read before wait", "proxies", "bulk_read_before_wait", two_ints, 0,
+       "sm_90a"},
+      {"async_copy_hazard bulk source", "proxies", "source_reused", one_output, 0, "sm_90a"},
+      {"missing_proxy_fence store", "proxies", "store_without_fence", one_output, 0, "sm_90a"},
+      {"missing_proxy_fence mbarrier", "proxies", "mbarrier_without_fence", two_ints, 0, "sm_90a"},
       {"divergent_barrier", "faults", "divergent_barrier",
        [](Device& d) { return over(d, 32, 32); }},
       {"deadlock", "faults", "deadlock", [](Device& d) { return over(d, 96, 96); }},
@@ -146,7 +171,7 @@ std::string text_of(const LaunchReport& report) {
 TEST_CASE("each kind of fault has its text") {
   std::string all;
   for (const Case& c : cases()) {
-    const LaunchReport report = run_case(c, "sm_80");
+    const LaunchReport report = run_case(c, c.dialect);
     INFO(c.name);
     REQUIRE(report.fault);
     bool found = false;
@@ -169,8 +194,9 @@ TEST_CASE("each kind of fault has its text") {
 
 TEST_CASE("a fault has the same kind, place and line in all dialects") {
   for (const Case& c : cases()) {
-    const LaunchReport expected = run_case(c, "sm_80");
+    const LaunchReport expected = run_case(c, c.dialect);
     for (const char* dialect : {"sm_90a", "sm_100a"}) {
+      if (dialect == std::string(c.dialect)) continue;
       INFO(c.name << " in " << dialect);
       const LaunchReport report = run_case(c, dialect);
       REQUIRE(report.fault);
@@ -217,6 +243,46 @@ TEST_CASE("findings do not depend on the number of host threads") {
       REQUIRE(report);
       if (threads == 1) expected = text_of(*report);
       CHECK(text_of(*report) == expected);
+    }
+  }
+}
+
+TEST_CASE("wgmma reads what generic stores wrote only after a proxy fence") {
+  const auto kernel = [](const std::string& fence) {
+    return ".version 9.0\n.target sm_90a\n.address_size 64\n"
+           ".extern .shared .align 1024 .b8 buffer[];\n"
+           ".visible .entry k(.param .u64 out)\n{\n"
+           ".reg .b32 %t, %i, %z, %d<4>; .reg .b64 %a, %b, %p, %q; .reg .pred %s, %c;\n"
+           "mov.u32 %t, %tid.x;\nshl.b32 %i, %t, 2;\nmov.u32 %z, 0;\n"
+           "FILL:\nst.shared.b32 [%i], %z;\nadd.u32 %i, %i, 512;\n"
+           "setp.lt.u32 %c, %i, 2304;\n@%c bra FILL;\n" +
+           fence +
+           "bar.sync 0;\nmov.b32 %d0, 0;\nmov.b32 %d1, 0;\nmov.b32 %d2, 0;\nmov.b32 %d3, 0;\n"
+           "mov.u64 %a, 68720001024;\nmov.u64 %b, 68720001152;\nsetp.ne.u32 %s, %z, 0;\n"
+           "wgmma.fence.sync.aligned;\n"
+           "wgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16 {%d0, %d1, %d2, %d3}, %a, %b, %s, "
+           "1, 1, 0, 0;\n"
+           "wgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned 0;\n"
+           "ld.param.u64 %q, [out];\nmad.wide.u32 %p, %t, 4, %q;\nst.global.b32 [%p], %d0;\n"
+           "ret;\n}\n";
+  };
+  for (const bool fenced : {true, false}) {
+    Device device;
+    const uint64_t out = device.upload(std::vector<float>(128, 1), "out");
+    RunOptions options;
+    options.checks = Checks::all;
+    const auto report =
+        run(assemble(kernel(fenced ? "fence.proxy.async;\n" : ""), "k"), device.memory,
+            launch({1, 1, 1}, {128, 1, 1}, Arguments().add(out), 2304), options);
+    REQUIRE(report);
+    CHECK(device.download<float>(out, 128) == std::vector<float>(128));
+    INFO(text_of(*report));
+    if (fenced) {
+      CHECK(report->faults.empty());
+    } else {
+      REQUIRE(report->fault);
+      CHECK(report->fault->kind == FaultKind::missing_proxy_fence);
+      CHECK(report->fault->message.find("after the generic store") != std::string::npos);
     }
   }
 }
