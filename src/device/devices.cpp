@@ -68,7 +68,12 @@ Result<Available> find_device(const std::string& name) {
 Result<std::unique_ptr<Device>> open_device(const std::string& name) {
   auto found = find_device(name);
   if (!found) return tl::unexpected<Error>(found.error());
-  if (found->facts.emulated) return make_emulated_device(*emulated_entry(found->name));
+  if (found->facts.emulated) {
+    // Races of warps cost little and pass every comparison of values; the other checks are `mtmc emulate`'s.
+    EmulationSettings settings;
+    settings.run.checks = emulator::Checks::shared_races;
+    return make_emulated_device(*emulated_entry(found->name), std::move(settings));
+  }
   const auto gpus = cuda::gpus();
   const auto* gpu = find_gpu(gpus, found->name);
   if (!gpu) return unavailable(fmt::format("'{}' does not answer any more", found->name));

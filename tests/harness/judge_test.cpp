@@ -135,6 +135,11 @@ TEST_CASE("each way of being wrong has its outcome") {
     CHECK(e.verdict.outcome == Outcome::out_of_bounds);
     CHECK(e.verdict.message.find("x0") != std::string::npos);
   }
+  SECTION("a race that leaves the right values is a race") {
+    const Evaluation e = judged(request(ptx(std::string(".shared .align 4 .b8 s[4];\nst.shared.u32 [s], %r5;\n") + kDouble)));
+    CHECK(e.verdict.outcome == Outcome::race);
+    CHECK(e.verdict.message.find("shared memory race") != std::string::npos);
+  }
   SECTION("an infinite result is non_finite") {
     CHECK(judged(request(ptx("mov.f32 %f2, 0f7F800000;\nst.global.f32 [%rd7], %f2;\n"))).verdict.outcome == Outcome::non_finite);
   }
