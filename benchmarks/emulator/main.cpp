@@ -33,17 +33,28 @@ struct Level {
   emulator::RunOptions options;
 };
 
-emulator::RunOptions with(bool counters, int threads) {
+emulator::RunOptions with(emulator::Checks checks, bool counters, int threads) {
   emulator::RunOptions options;
+  options.checks = checks;
   options.collect_profile = counters;
   options.threads = threads;
   return options;
 }
 
-std::vector<Level> levels() {
-  return {{"bounds", with(false, 1)},
-          {"counters", with(true, 1)},
-          {"counters, 2 threads", with(true, 2)}};
+// Bounds, alignment and access rights are always checked.
+constexpr const char* kTarget = "counters and shared races";
+constexpr const char* kAll = "every check";
+constexpr const char* kTwoThreads = "counters and shared races, 2 threads";
+const std::vector<Level>& levels() {
+  using emulator::Checks;
+  static const std::vector<Level> all = {
+      {"bounds", with(Checks::bounds, false, 1)},
+      {"counters", with(Checks::bounds, true, 1)},
+      {kTarget, with(Checks::shared_races, true, 1)},
+      {kTwoThreads, with(Checks::shared_races, true, 2)},
+      {kAll, with(Checks::all, true, 1)},
+  };
+  return all;
 }
 
 struct Row {
@@ -63,7 +74,7 @@ Row measure(const Workload& workload, compiler::Compiler& compiler, int rounds) 
   row.decode_ms = subject.decode_ms();
   {
     const bool known = reset_peak_resident();
-    subject.emulate(with(true, 1));
+    subject.emulate(levels()[2].options);
     const double grown = static_cast<double>(peak_resident_bytes()) - static_cast<double>(before);
     row.memory_over_device = known ? grown / static_cast<double>(subject.device_bytes()) : 0;
   }

@@ -11,6 +11,7 @@
 #include <immintrin.h>
 #endif
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -423,6 +424,10 @@ class InstructionTable {
   std::vector<std::string> opcodes() const;  // every key, sorted
   void add(std::string opcode, const TableEntry& entry) {
     entries_.emplace(std::move(opcode), entry);
+  }
+  // Other handlers for an instruction that is there.
+  void replace(const std::string& opcode, const Handler* run) {
+    std::copy(run, run + 2, entries_.at(opcode).run);
   }
 
  private:

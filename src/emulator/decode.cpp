@@ -8,6 +8,7 @@
 #include "emulator/call_graph.hpp"
 #include "emulator/lower.hpp"
 #include "emulator/program.hpp"
+#include "emulator/vector_rows.hpp"
 #include "emulator/wgmma_order.hpp"
 
 namespace mtmc::emulator {
@@ -94,6 +95,7 @@ class Writer {
         code_.ops.push_back(guard);
       }
     }
+    fuse_runs(code_, block.first);
     block.last = static_cast<uint32_t>(code_.ops.size());
     // An endless loop of empty blocks must still meet the budget.
     block.charge = std::max<uint32_t>(block.instructions, 1);

@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include "emulator/access.hpp"
+#include "emulator/vector_rows.hpp"
 
 namespace mtmc::emulator {
 namespace {
@@ -251,15 +252,20 @@ std::array<Handler, 2> by_bytes(uint32_t bytes) {
 }  // namespace
 
 std::array<Mover, 2> find_mover(std::string_view type, int bits, int count, bool store) {
+  const auto usual = [&](std::array<Mover, 2> movers) {
+    const Mover fast = count == 1 ? rows_of_cpu().load_32 : rows_of_cpu().load_4x32;
+    if (!store && bits == 32 && (count == 1 || count == 4) && fast != nullptr) movers[0] = fast;
+    return movers;
+  };
   if (type == "s8") return by_register<int8_t>(bits, count, store);
   if (type == "u8" || type == "b8") return by_register<uint8_t>(bits, count, store);
   if (type == "s16") return by_register<int16_t>(bits, count, store);
   if (type == "u16" || type == "b16" || type == "f16" || type == "bf16") {
     return by_register<uint16_t>(bits, count, store);
   }
-  if (type == "s32") return by_register<int32_t>(bits, count, store);
+  if (type == "s32") return usual(by_register<int32_t>(bits, count, store));
   if (type == "u32" || type == "b32" || type == "f32") {
-    return by_register<uint32_t>(bits, count, store);
+    return usual(by_register<uint32_t>(bits, count, store));
   }
   if (type == "u64" || type == "s64" || type == "b64" || type == "f64") {
     return by_register<uint64_t>(bits, count, store);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "emulator/code.hpp"
+#include "emulator/vector_rows.hpp"
 
 namespace mtmc::emulator {
 
@@ -17,6 +18,7 @@ const InstructionTable& InstructionTable::get() {
     add_small_float_instructions(t);
     add_width_instructions(t);
     add_compare_instructions(t);
+    use_vector_rows(t);
     return t;
   }();
   return table;

@@ -8,14 +8,21 @@ namespace {
 void count_sectors(const AccessPlan& plan, std::array<int64_t, 64>& sector, uint32_t& sectors,
                    bool& run) {
   uint32_t count = 0;
+  bool ascending = true;  // the usual case: no search, no sort
   for (int l = 0; l < lanes; ++l) {
     if ((plan.mask >> l & 1) == 0) continue;
     const int64_t s = (plan.relative[l] + plan.low) >> 5;
+    if (count == 0 || (ascending && s > sector[count - 1])) {
+      sector[count++] = s;
+      continue;
+    }
     bool known = false;
     for (uint32_t i = count; i-- > 0 && !known;) known = sector[i] == s;
-    if (!known) sector[count++] = s;
+    if (known) continue;
+    ascending = false;
+    sector[count++] = s;
   }
-  std::sort(sector.begin(), sector.begin() + count);
+  if (!ascending) std::sort(sector.begin(), sector.begin() + count);
   sectors = count;
   run = count > 0 && sector[count - 1] - sector[0] == static_cast<int64_t>(count) - 1;
 }

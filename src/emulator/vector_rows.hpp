@@ -1,0 +1,36 @@
+// Internal: the instructions that kernels run most, written for vector units by hand.
+#pragma once
+
+#include <cstddef>
+
+#include "emulator/code.hpp"
+
+namespace mtmc::emulator {
+
+struct VectorRow {
+  const char* opcode;  // a key of the instruction table
+  Handler run[2];      // all lanes, some lanes
+};
+struct VectorRows {
+  const VectorRow* rows;
+  size_t count;
+  Handler fma_run[2];  // see fuse_runs; [1] may be null: one by one
+  // Loads of 32 bits, and of four times 32 bits into the registers of the op's list, when all lanes
+  // take part; null: the usual movers.
+  Mover load_32, load_4x32;
+};
+
+// For AVX-512. Only for a CPU that has it: see vector_rows.cpp.
+VectorRows avx512_rows();
+
+const VectorRows& rows_of_cpu();
+
+// Puts the rows for this CPU in the place of the table's.
+void use_vector_rows(InstructionTable& table);
+
+// From op `first` on, makes each run of consecutive fma.rn.f32 one op that executes all of them:
+// the factor that neighbours share stays in vector registers, and nothing is dispatched. Its list
+// holds groups {a, count, then count times b, c, d}.
+void fuse_runs(Code& code, size_t first);
+
+}  // namespace mtmc::emulator
