@@ -1,5 +1,7 @@
 #include "emulator/subject.hpp"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -17,19 +19,19 @@ std::span<const std::pair<std::string_view, std::string_view>> kernel_sources();
 
 namespace {
 
-std::string ptx_of(const Workload& workload, compiler::Compiler& compiler) {
+compiler::Binary binary_of(const Workload& workload, compiler::Compiler& compiler) {
   compiler::CompileRequest request;
   const std::string file = std::string(workload.kernel) + ".cu";
   for (const auto& [name, text] : kernel_sources())
     if (name == file) request.sources = {{file, std::string(text)}};
   if (request.sources.empty()) give_up("no source " + file);
-  request.architecture = "compute_80";
+  request.architecture = "sm_80";
   request.line_info = true;
   const auto outcome = compiler.compile(request);
   if (!outcome) give_up(file + ": " + outcome.error().message);
   if (const auto* failure = std::get_if<compiler::CompileFailure>(&*outcome))
     give_up(file + ": " + failure->log);
-  return std::get<compiler::Binary>(*outcome).ptx;
+  return std::get<compiler::Binary>(*outcome);
 }
 
 // Reproducible values in [-1, 1).
@@ -55,11 +57,13 @@ void give_up(const std::string& message) {
 }
 
 Subject::Subject(const Workload& workload, compiler::Compiler& compiler) : workload_(workload) {
-  const std::string ptx = ptx_of(workload, compiler);
+  const compiler::Binary binary = binary_of(workload, compiler);
+  for (const auto& kernel : binary.kernels)
+    if (kernel.name == workload.kernel) registers_ = static_cast<std::uint32_t>(kernel.registers);
   decode_ms_ = 1e9;
   for (int i = 0; i < 5; ++i) {
     const CpuTimer timer;
-    const auto module = emulator::parse_module(ptx);
+    const auto module = emulator::parse_module(binary.ptx);
     if (!module) give_up(module.error().message);
     auto program = emulator::decode(*module, workload.kernel);
     if (!program) give_up(program.error().message);
@@ -67,6 +71,8 @@ Subject::Subject(const Workload& workload, compiler::Compiler& compiler) : workl
     program_ = std::move(*program);
   }
 
+  malloc_trim(0);
+  resident_before_ = bench::resident_bytes();
   memory_ = std::make_unique<emulator::DeviceMemory>();
   std::uint32_t seed = 0;
   for (const Buffer& b : workload.buffers) {
@@ -99,6 +105,12 @@ Subject::Subject(const Workload& workload, compiler::Compiler& compiler) : workl
 }
 
 std::uint64_t Subject::device_bytes() const { return memory_->used_bytes(); }
+
+emulator::BlockResources Subject::block_resources() const {
+  const auto& block = workload_.shape.block;
+  return {block[0] * block[1] * block[2], registers_,
+          program_.static_shared_bytes + std::uint64_t{workload_.dynamic_shared_bytes}};
+}
 
 emulator::LaunchReport Subject::launch(const emulator::RunOptions& options) {
   auto report = emulator::run(program_, *memory_, params_, options);

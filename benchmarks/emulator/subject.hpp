@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "compiler/compiler.hpp"
+#include "emulator/occupancy.hpp"
 #include "emulator/run.hpp"
 #include "emulator/workload.hpp"
 
@@ -18,6 +19,8 @@ class Subject {
   const Workload& workload() const { return workload_; }
   double decode_ms() const { return decode_ms_; }  // parsing included; best of several
   std::uint64_t device_bytes() const;
+  std::uint64_t resident_before() const { return resident_before_; }  // device memory was allocated
+  emulator::BlockResources block_resources() const;
 
   // Seconds of CPU time of one run.
   double emulate(const emulator::RunOptions& options);
@@ -45,6 +48,8 @@ class Subject {
   std::vector<std::uint64_t> addresses_;
   std::vector<void*> host_;  // views of the device's buffers, which the peers use as well
   double decode_ms_ = 0;
+  std::uint32_t registers_ = 0;  // per thread, as ptxas says
+  std::uint64_t resident_before_ = 0;
 };
 
 [[noreturn]] void give_up(const std::string& message);

@@ -78,4 +78,17 @@ std::vector<Workload> workloads(bool quick) {
   };
 }
 
+Workload large_product() {
+  const std::size_t n2 = std::size_t{4096} * 4096;
+  return {"SGEMM 4096^3, 128x128x8",
+          "sgemm",
+          {{32, 32, 1}, {256, 1, 1}},
+          0,
+          {{n2, 4, false}, {n2, 4, false}, {n2, 4, true}},
+          {4096},
+          1e-5,
+          nullptr,
+          nullptr};
+}
+
 }  // namespace mtmc::bench

@@ -35,5 +35,7 @@ struct Workload {
 };
 
 std::vector<Workload> workloads(bool quick);
+// Too large to run whole: for modelling from a sample of blocks.
+Workload large_product();
 
 }  // namespace mtmc::bench
