@@ -57,7 +57,7 @@ Lowering::Comparison Lowering::comparison(size_t first, size_t last, std::string
 std::vector<Ref> Lowering::compare(const Comparison& c) {
   expect_operands(c.boolean.empty() ? 3 : 4);
   const Ref other = c.boolean.empty() ? Ref{} : predicate_source(operand(3));
-  std::vector<Ref> results;
+  std::vector<Ref> compared;
   for (int half = 0; half < (c.packed ? 2 : 1); ++half) {
     std::vector<Ref> operands{reg(temporary(1))};
     for (size_t i = 0; i < 2; ++i) {
@@ -71,15 +71,15 @@ std::vector<Ref> Lowering::compare(const Comparison& c) {
       }
     }
     emit_entry(*c.entry, operands);
-    results.push_back(operands[0]);
+    compared.push_back(operands[0]);
   }
-  if (c.boolean.empty()) return results;
-  for (Ref& result : results) {
+  if (c.boolean.empty()) return compared;
+  for (Ref& result : compared) {
     const Ref combined = reg(temporary(1));
     combine(c.boolean, combined, result, other);
     result = combined;
   }
-  return results;
+  return compared;
 }
 
 // setp.op{.bool}{.ftz}.type p{|q}, a, b{, {!}c}
@@ -96,28 +96,28 @@ void Lowering::setp() {
     return emit_entry(*c.entry, {p, source(operand(1), c.entry->sources[0]),
                                  source(operand(2), c.entry->sources[1])});
   }
-  std::vector<Ref> results = compare(c);
+  std::vector<Ref> compared = compare(c);
   if (q >= 0 && !c.packed) {
     // q is the negated comparison, combined in the same way.
     Ref inverted = reg(temporary(1));
     if (c.boolean.empty()) {
-      combine("not", inverted, results[0], results[0]);
+      combine("not", inverted, compared[0], compared[0]);
     } else {
       Comparison plain = c;
       plain.boolean.clear();
-      const Ref compared = reg(temporary(1));
-      emit_entry(*c.entry, {compared, source(operand(1), c.entry->sources[0]),
+      const Ref bits = reg(temporary(1));
+      emit_entry(*c.entry, {bits, source(operand(1), c.entry->sources[0]),
                             source(operand(2), c.entry->sources[1])});
-      combine("not", inverted, compared, compared);
+      combine("not", inverted, bits, bits);
       const Ref combined = reg(temporary(1));
       combine(c.boolean, combined, inverted, predicate_source(operand(3)));
       inverted = combined;
     }
-    results.push_back(inverted);
+    compared.push_back(inverted);
   }
   // Last, since p and q may be operands.
-  combine("mov", p, results[0], results[0]);
-  if (q >= 0) combine("mov", reg(q), results[1], results[1]);
+  combine("mov", p, compared[0], compared[0]);
+  if (q >= 0) combine("mov", reg(q), compared[1], compared[1]);
 }
 
 // set.op{.bool}{.ftz}.dtype.stype d, a, b{, {!}c}: all ones, or 1.0 for a floating d.

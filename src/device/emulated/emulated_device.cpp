@@ -40,6 +40,9 @@ const char* fault_kind(emulator::FaultKind kind) {
     case emulator::FaultKind::mbarrier_mismatch: return "deadlock";
     case emulator::FaultKind::uninitialised_read:
     case emulator::FaultKind::division_by_zero:
+    case emulator::FaultKind::stack_overflow:
+    case emulator::FaultKind::invalid_call:
+    case emulator::FaultKind::assertion_failed:
     case emulator::FaultKind::inactive_lane_shuffle:
     case emulator::FaultKind::trap: break;
   }
