@@ -14,6 +14,7 @@
 #include <cstring>
 #include <fstream>
 #include <map>
+#include <set>
 #include <string>
 
 #include <fmt/format.h>
@@ -108,18 +109,25 @@ Row measure(const Workload& workload, compiler::Compiler& compiler, int rounds) 
 
 struct Modelled {
   double seconds = 0, modelled_ms = 0;
-  int blocks = 8;
+  int blocks = 0;
 };
 Modelled model_large_product(compiler::Compiler& compiler) {
   Modelled result;
   Subject subject(large_product(), compiler);
+  const emulator::DeviceEntry& device = *emulator::find_device("h200");
+  const auto block = subject.block_resources();
+  // Eight that run at the same time, which are traced, and the corners of the grid.
+  const std::uint64_t wave = emulator::occupancy(device, block).blocks_per_sm *
+                             static_cast<std::uint64_t>(device.sms);
   emulator::RunOptions options;
-  for (int i = 0; i < result.blocks; ++i)
-    options.blocks.push_back(static_cast<std::uint64_t>(i) * 1023 / (result.blocks - 1));
+  options.traced_blocks = emulator::blocks_to_trace(1024, wave, 8);
+  std::set<std::uint64_t> blocks(options.traced_blocks.begin(), options.traced_blocks.end());
+  blocks.insert({0, 1023});
+  options.blocks.assign(blocks.begin(), blocks.end());
+  result.blocks = static_cast<int>(blocks.size());
   const CpuTimer timer;
   const auto report = subject.launch(options);
-  const auto time = emulator::modelled_time(*emulator::find_device("h200"), report.profile,
-                                            subject.block_resources());
+  const auto time = emulator::modelled_time(device, report.profile, report.trace, block);
   if (!time) give_up(time.error().message);
   result.seconds = timer.seconds();
   result.modelled_ms = time->total_ns * 1e-6;

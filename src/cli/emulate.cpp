@@ -178,10 +178,9 @@ json occupancy_json(const device::EmulatedLaunch& launch) {
 }
 
 json parts_json(const device::ModelledTime& time) {
-  return {{"launch_ns", time.launch_ns},
-          {"issue_ns", time.issue_ns},
-          {"shared_ns", time.shared_ns},
-          {"dram_ns", time.dram_ns}};
+  json parts = json::object();
+  for (const auto& part : device::kModelledParts) parts[part.name] = time.*part.value;
+  return parts;
 }
 
 // Totals at the top, each launch beneath. Occupancy is that of the launch that takes longest.

@@ -31,10 +31,18 @@ struct Fault {
   std::string text;
 };
 
-// Modelled time of one launch and its parts; total = launch + max(issue, shared, dram).
+// Modelled time of one launch and its parts: launch and tail, and what each limit alone would take (emulator/cost_model.hpp).
 struct ModelledTime {
-  double launch_ns = 0, issue_ns = 0, shared_ns = 0, dram_ns = 0, total_ns = 0;
+  double launch_ns = 0, issue_ns = 0, shared_ns = 0, latency_ns = 0, l2_ns = 0, dram_ns = 0, tail_ns = 0, total_ns = 0;
 };
+struct ModelledPart {
+  const char* name;
+  double ModelledTime::*value;
+};
+inline constexpr ModelledPart kModelledParts[] = {
+    {"launch_ns", &ModelledTime::launch_ns}, {"issue_ns", &ModelledTime::issue_ns}, {"shared_ns", &ModelledTime::shared_ns},
+    {"latency_ns", &ModelledTime::latency_ns}, {"l2_ns", &ModelledTime::l2_ns}, {"dram_ns", &ModelledTime::dram_ns},
+    {"tail_ns", &ModelledTime::tail_ns}};
 
 struct LaunchRecord {
   std::string kernel;

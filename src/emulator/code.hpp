@@ -27,6 +27,7 @@
 #include "emulator/memory.hpp"
 #include "emulator/module.hpp"
 #include "emulator/profile.hpp"
+#include "emulator/trace.hpp"
 
 namespace mtmc::emulator {
 
@@ -82,6 +83,7 @@ struct Block {
   uint32_t next = 0;          // fall through
   uint32_t instructions = 0;  // PTX instructions, for the counts
   uint32_t charge = 1;        // against the budget; never 0
+  uint32_t first_step = 0, last_step = 0;
   int32_t exit_origin = -1;
   int32_t barrier_id = -1, barrier_count = -1;  // register offsets; -1: barrier 0, whole block
   int32_t reduce = -1;                          // barrier reduction: 0 popc, 1 and, 2 or
@@ -90,6 +92,21 @@ struct Block {
   // What one pass through the block adds to the counts.
   std::array<uint32_t, kIssueClassCount> classes{};
   std::array<uint32_t, kComputeKindCount> matrix_operations{};
+  uint32_t local_bytes = 0;  // of each lane, loaded and stored
+};
+
+// One PTX instruction as the model of an SM sees it (sm_replay.hpp); execution has no use for it.
+struct Step {
+  IssueClass issue_class = IssueClass::other;
+  // cp.async bookkeeping: commit_group, or waiting until at most this many groups are under way.
+  static constexpr int8_t no_copies = -1, commit = -2;
+  int8_t copies = no_copies;
+  MatrixWork matrix{ComputeKind::fp32, 0};
+  int32_t site = -1;        // the first of its
+  uint32_t site_count = 0;  // plans
+  int32_t origin = -1;
+  uint32_t operands = 0;  // into Code::step_operands: sources first, then targets
+  uint16_t sources = 0, targets = 0;
 };
 
 // What a memory instruction promises about order, as its opcode says. Everything runs sequentially
@@ -213,6 +230,9 @@ struct Code {
   std::vector<Op> ops;
   std::vector<Op> guarded;  // bodies of guarded instructions: Op::list of the guard
   std::vector<Block> blocks;
+  std::vector<Step> steps;
+  std::vector<int32_t> step_operands;  // virtual registers
+  uint32_t virtual_registers = 0;
   std::vector<std::vector<int32_t>> lists;  // register offsets, -1 for a sink
   std::vector<Origin> origins;
   std::vector<ConstantFill> constants;
@@ -336,6 +356,7 @@ struct alignas(64) Warp {
   Executor* executor = nullptr;
   LiveBlock* home = nullptr;
   const BlockPlace* place = nullptr;
+  WarpTrace* trace = nullptr;         // of a traced block
   void* watchers = nullptr;           // what Site::watch is called with
   Listeners* listeners = nullptr;     // of rarer events; nullptr: nobody listens
   Listener* sync_listener = nullptr;  // of .sync instructions; nullptr: nobody listens

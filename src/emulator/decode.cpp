@@ -28,6 +28,8 @@ class Writer {
     }
     for (const int node : flow_.order) write_block(node);
     mark_spins();
+    code_.virtual_registers =
+        std::max(code_.virtual_registers, static_cast<uint32_t>(lowering_.register_bits.size()));
   }
 
  private:
@@ -61,6 +63,7 @@ class Writer {
     const Flow::Node& node = flow_.nodes[node_index];
     Block block;
     block.first = static_cast<uint32_t>(code_.ops.size());
+    block.first_step = static_cast<uint32_t>(code_.steps.size());
     const auto next_of = [&](size_t i) { return position_[node.successors[i]]; };
     // Running off the end of a function returns from it.
     block.exit = !node.successors.empty()        ? Exit::jump
@@ -70,10 +73,12 @@ class Writer {
     if (!node.successors.empty()) block.target = block.next = next_of(0);
     for (uint32_t i = node.first; i < node.last; ++i) {
       const Lowered& l = lowering_.out[i];
+      write_step(l, block.first_step);
       if (l.counts) {
         block.instructions += 1;
         block.classes[static_cast<size_t>(l.issue_class)] += 1;
         block.matrix_operations[static_cast<size_t>(l.matrix.kind)] += l.matrix.operations;
+        block.local_bytes += l.local_bytes;
       }
       if (l.kind == Lowered::Kind::suspend) {
         code_.ops.push_back(make(l));
@@ -97,9 +102,35 @@ class Writer {
     }
     fuse_runs(code_, block.first);
     block.last = static_cast<uint32_t>(code_.ops.size());
+    block.last_step = static_cast<uint32_t>(code_.steps.size());
     // An endless loop of empty blocks must still meet the budget.
     block.charge = std::max<uint32_t>(block.instructions, 1);
     code_.blocks.push_back(block);
+  }
+
+  // The helpers that one PTX instruction needs beside itself are part of the step before, or, where
+  // they come first, of no step: they cost nothing on the hardware.
+  void write_step(const Lowered& l, uint32_t first_of_block) {
+    if (l.counts) {
+      Step step;
+      step.issue_class = l.issue_class;
+      step.copies = l.copies;
+      step.matrix = l.matrix;
+      step.origin = l.origin;
+      step.site_count = static_cast<uint32_t>(l.sites.size());
+      if (step.site_count != 0) step.site = static_cast<int32_t>(code_.sites.size());
+      step.operands = static_cast<uint32_t>(code_.step_operands.size());
+      code_.steps.push_back(step);
+    } else if (code_.steps.size() == first_of_block) {
+      return;
+    }
+    Step& step = code_.steps.back();
+    const auto begin = code_.step_operands.begin() + step.operands;
+    code_.step_operands.insert(begin + step.sources, l.uses.begin(), l.uses.end());
+    step.sources = static_cast<uint16_t>(step.sources + l.uses.size());
+    code_.step_operands.insert(code_.step_operands.end(), l.definitions.begin(),
+                               l.definitions.end());
+    step.targets = static_cast<uint16_t>(step.targets + l.definitions.size());
   }
 
   void write_exit(const Lowered& l, const Flow::Node& node, Block& block) {

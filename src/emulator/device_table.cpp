@@ -1,9 +1,24 @@
-// Rows of devices. Sources, in words: the data sheet of each product (clock, tensor peaks, DRAM
-// bandwidth), the architecture white papers (SMs, units per SM, L2), the CUDA C++ programming
-// guide's tables "Technical Specifications per Compute Capability" (threads, blocks, shared memory)
-// and "Throughput of Native Arithmetic Instructions" (lanes per clock). l1_bytes_per_clock and
-// l2_bytes_per_clock follow published micro-benchmarks (Jia et al. on Turing; 128 B shared and 64 B
-// from L2 on Ampere and later). launch_ns is a round estimate, the same for kernels on one device.
+// Rows of devices. Sources, in words:
+//   clocks, tensor peaks, DRAM bandwidth and bytes   the data sheet of each product
+//   SMs, units per SM, L2 and L1 sizes               the architecture's white paper (Turing, Ampere
+//                                                    GA100, Ada, Hopper)
+//   threads, blocks, registers, shared memory and    CUDA C++ programming guide, "Technical
+//   its carve-out                                    Specifications per Compute Capability"
+//   lanes per clock                                  the same, "Throughput of Native Arithmetic
+//                                                    Instructions"
+//   l1_ and l2_bytes_per_clock                       the same white papers: 128 bytes of L1 data and
+//                                                    64 from L2 per SM and clock (T4: 64 and 64)
+//   latencies                                        published micro-benchmarks, rounded: Luo et al.
+//                                                    (arXiv 2402.13499) for A100, RTX 4090 and H100,
+//                                                    taken over for L40S and H200; Jia et al. (arXiv
+//                                                    1903.07486) for T4
+//   l2_bytes_per_s                                   round estimates below the white papers' peaks,
+//                                                    after what such benchmarks reach: Jia et al. for
+//                                                    T4 (1.27 TB/s), Chips and Cheese for H100 (5.5
+//                                                    TB/s with 114 slower SMs) and RTX 4090 (5 TB/s);
+//                                                    A100 two thirds of its 5120 bytes per clock
+//   launch_ns                                        a round estimate
+// None of it was measured here.
 #include "emulator/device_table.hpp"
 
 #include <algorithm>
@@ -25,10 +40,14 @@ constexpr std::array<DeviceEntry, 6> kDevices = {{
      .fp32_lanes = 128, .fp16_lanes = 128, .fp64_lanes = 64, .integer_lanes = 64,
      .special_lanes = 16, .conversion64_lanes = 16, .load_store_lanes = 32,
      .l1_bytes_per_clock = 128, .l2_bytes_per_clock = 64,
+     .shared_latency_cycles = 29, .l1_latency_cycles = 40, .l2_latency_cycles = 260,
+     .dram_latency_cycles = 480,
      .tf32_tensor_flops = 494.7e12, .f16_tensor_flops = 989.4e12, .bf16_tensor_flops = 989.4e12,
      .fp8_tensor_flops = 1978.9e12, .int8_tensor_ops = 1978.9e12,
-     .fp64_tensor_flops = 66.9e12, .dram_bytes_per_s = 4.8e12, .l2_bytes = 50 * kMiB,
-     .dram_bytes = 141'000'000'000, .shared_bytes_per_sm = 228 * kKiB,
+     .fp64_tensor_flops = 66.9e12, .dram_bytes_per_s = 4.8e12, .l2_bytes_per_s = 6.5e12,
+     .l2_bytes = 50 * kMiB,
+     .dram_bytes = 141'000'000'000, .l1_bytes_per_sm = 256 * kKiB,
+     .smallest_shared_carve_out = 0, .shared_bytes_per_sm = 228 * kKiB,
      .shared_bytes_per_block = 48 * kKiB, .shared_bytes_per_block_optin = 227 * kKiB,
      .shared_bytes_reserved = kKiB, .registers_per_sm = 65536, .max_threads_per_sm = 2048,
      .max_blocks_per_sm = 32, .max_threads_per_block = 1024, .launch_ns = 2000.0},
@@ -38,10 +57,14 @@ constexpr std::array<DeviceEntry, 6> kDevices = {{
      .fp32_lanes = 128, .fp16_lanes = 128, .fp64_lanes = 64, .integer_lanes = 64,
      .special_lanes = 16, .conversion64_lanes = 16, .load_store_lanes = 32,
      .l1_bytes_per_clock = 128, .l2_bytes_per_clock = 64,
+     .shared_latency_cycles = 29, .l1_latency_cycles = 40, .l2_latency_cycles = 260,
+     .dram_latency_cycles = 480,
      .tf32_tensor_flops = 494.7e12, .f16_tensor_flops = 989.4e12, .bf16_tensor_flops = 989.4e12,
      .fp8_tensor_flops = 1978.9e12, .int8_tensor_ops = 1978.9e12,
-     .fp64_tensor_flops = 66.9e12, .dram_bytes_per_s = 3.35e12, .l2_bytes = 50 * kMiB,
-     .dram_bytes = 80'000'000'000, .shared_bytes_per_sm = 228 * kKiB,
+     .fp64_tensor_flops = 66.9e12, .dram_bytes_per_s = 3.35e12, .l2_bytes_per_s = 6.5e12,
+     .l2_bytes = 50 * kMiB,
+     .dram_bytes = 80'000'000'000, .l1_bytes_per_sm = 256 * kKiB,
+     .smallest_shared_carve_out = 0, .shared_bytes_per_sm = 228 * kKiB,
      .shared_bytes_per_block = 48 * kKiB, .shared_bytes_per_block_optin = 227 * kKiB,
      .shared_bytes_reserved = kKiB, .registers_per_sm = 65536, .max_threads_per_sm = 2048,
      .max_blocks_per_sm = 32, .max_threads_per_block = 1024, .launch_ns = 2000.0},
@@ -52,10 +75,14 @@ constexpr std::array<DeviceEntry, 6> kDevices = {{
      .fp32_lanes = 64, .fp16_lanes = 128, .fp64_lanes = 32, .integer_lanes = 64,
      .special_lanes = 16, .conversion64_lanes = 16, .load_store_lanes = 32,
      .l1_bytes_per_clock = 128, .l2_bytes_per_clock = 64,
+     .shared_latency_cycles = 29, .l1_latency_cycles = 38, .l2_latency_cycles = 260,
+     .dram_latency_cycles = 470,
      .tf32_tensor_flops = 156.0e12, .f16_tensor_flops = 312.0e12, .bf16_tensor_flops = 312.0e12,
      .fp8_tensor_flops = 0.0, .int8_tensor_ops = 624.0e12,
-     .fp64_tensor_flops = 19.5e12, .dram_bytes_per_s = 2.039e12, .l2_bytes = 40 * kMiB,
-     .dram_bytes = 80'000'000'000, .shared_bytes_per_sm = 164 * kKiB,
+     .fp64_tensor_flops = 19.5e12, .dram_bytes_per_s = 2.039e12, .l2_bytes_per_s = 4.8e12,
+     .l2_bytes = 40 * kMiB,
+     .dram_bytes = 80'000'000'000, .l1_bytes_per_sm = 192 * kKiB,
+     .smallest_shared_carve_out = 0, .shared_bytes_per_sm = 164 * kKiB,
      .shared_bytes_per_block = 48 * kKiB, .shared_bytes_per_block_optin = 163 * kKiB,
      .shared_bytes_reserved = kKiB, .registers_per_sm = 65536, .max_threads_per_sm = 2048,
      .max_blocks_per_sm = 32, .max_threads_per_block = 1024, .launch_ns = 2200.0},
@@ -66,10 +93,14 @@ constexpr std::array<DeviceEntry, 6> kDevices = {{
      .fp32_lanes = 128, .fp16_lanes = 64, .fp64_lanes = 2, .integer_lanes = 64,
      .special_lanes = 16, .conversion64_lanes = 2, .load_store_lanes = 32,
      .l1_bytes_per_clock = 128, .l2_bytes_per_clock = 64,
+     .shared_latency_cycles = 30, .l1_latency_cycles = 43, .l2_latency_cycles = 270,
+     .dram_latency_cycles = 540,
      .tf32_tensor_flops = 183.2e12, .f16_tensor_flops = 362.1e12, .bf16_tensor_flops = 362.1e12,
      .fp8_tensor_flops = 733.0e12, .int8_tensor_ops = 733.0e12,
-     .fp64_tensor_flops = 0.0, .dram_bytes_per_s = 864.0e9, .l2_bytes = 96 * kMiB,
-     .dram_bytes = 48'000'000'000, .shared_bytes_per_sm = 100 * kKiB,
+     .fp64_tensor_flops = 0.0, .dram_bytes_per_s = 864.0e9, .l2_bytes_per_s = 5.5e12,
+     .l2_bytes = 96 * kMiB,
+     .dram_bytes = 48'000'000'000, .l1_bytes_per_sm = 128 * kKiB,
+     .smallest_shared_carve_out = 0, .shared_bytes_per_sm = 100 * kKiB,
      .shared_bytes_per_block = 48 * kKiB, .shared_bytes_per_block_optin = 99 * kKiB,
      .shared_bytes_reserved = kKiB, .registers_per_sm = 65536, .max_threads_per_sm = 1536,
      .max_blocks_per_sm = 24, .max_threads_per_block = 1024, .launch_ns = 2200.0},
@@ -80,10 +111,14 @@ constexpr std::array<DeviceEntry, 6> kDevices = {{
      .fp32_lanes = 128, .fp16_lanes = 64, .fp64_lanes = 2, .integer_lanes = 64,
      .special_lanes = 16, .conversion64_lanes = 2, .load_store_lanes = 32,
      .l1_bytes_per_clock = 128, .l2_bytes_per_clock = 64,
+     .shared_latency_cycles = 30, .l1_latency_cycles = 43, .l2_latency_cycles = 270,
+     .dram_latency_cycles = 540,
      .tf32_tensor_flops = 82.6e12, .f16_tensor_flops = 165.2e12, .bf16_tensor_flops = 165.2e12,
      .fp8_tensor_flops = 330.3e12, .int8_tensor_ops = 660.6e12,
-     .fp64_tensor_flops = 0.0, .dram_bytes_per_s = 1.008e12, .l2_bytes = 72 * kMiB,
-     .dram_bytes = 24'000'000'000, .shared_bytes_per_sm = 100 * kKiB,
+     .fp64_tensor_flops = 0.0, .dram_bytes_per_s = 1.008e12, .l2_bytes_per_s = 5.0e12,
+     .l2_bytes = 72 * kMiB,
+     .dram_bytes = 24'000'000'000, .l1_bytes_per_sm = 128 * kKiB,
+     .smallest_shared_carve_out = 0, .shared_bytes_per_sm = 100 * kKiB,
      .shared_bytes_per_block = 48 * kKiB, .shared_bytes_per_block_optin = 99 * kKiB,
      .shared_bytes_reserved = kKiB, .registers_per_sm = 65536, .max_threads_per_sm = 1536,
      .max_blocks_per_sm = 24, .max_threads_per_block = 1024, .launch_ns = 2000.0},
@@ -94,10 +129,14 @@ constexpr std::array<DeviceEntry, 6> kDevices = {{
      .fp32_lanes = 64, .fp16_lanes = 64, .fp64_lanes = 2, .integer_lanes = 64,
      .special_lanes = 16, .conversion64_lanes = 2, .load_store_lanes = 16,
      .l1_bytes_per_clock = 64, .l2_bytes_per_clock = 64,
+     .shared_latency_cycles = 19, .l1_latency_cycles = 32, .l2_latency_cycles = 190,
+     .dram_latency_cycles = 430,
      .tf32_tensor_flops = 0.0, .f16_tensor_flops = 65.1e12, .bf16_tensor_flops = 0.0,
      .fp8_tensor_flops = 0.0, .int8_tensor_ops = 130.0e12,
-     .fp64_tensor_flops = 0.0, .dram_bytes_per_s = 320.0e9, .l2_bytes = 4 * kMiB,
-     .dram_bytes = 16'000'000'000, .shared_bytes_per_sm = 64 * kKiB,
+     .fp64_tensor_flops = 0.0, .dram_bytes_per_s = 320.0e9, .l2_bytes_per_s = 1.27e12,
+     .l2_bytes = 4 * kMiB,
+     .dram_bytes = 16'000'000'000, .l1_bytes_per_sm = 96 * kKiB,
+     .smallest_shared_carve_out = 32 * kKiB, .shared_bytes_per_sm = 64 * kKiB,
      .shared_bytes_per_block = 48 * kKiB, .shared_bytes_per_block_optin = 64 * kKiB,
      .shared_bytes_reserved = 0, .registers_per_sm = 65536, .max_threads_per_sm = 1024,
      .max_blocks_per_sm = 16, .max_threads_per_block = 1024, .launch_ns = 3000.0},

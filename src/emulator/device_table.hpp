@@ -33,6 +33,11 @@ struct DeviceEntry {
   int load_store_lanes;
   int l1_bytes_per_clock;  // shared memory and L1 data stage, per SM
   int l2_bytes_per_clock;  // what one SM can draw from L2
+  // Cycles until a dependent instruction may issue, of a load without conflicts that hits there.
+  int shared_latency_cycles;
+  int l1_latency_cycles;
+  int l2_latency_cycles;
+  int dram_latency_cycles;
 
   // Tensor core operations per second (a fused multiply-add is two), accumulating in f32; 0: none.
   double tf32_tensor_flops;
@@ -43,9 +48,12 @@ struct DeviceEntry {
   double fp64_tensor_flops;
 
   double dram_bytes_per_s;
+  double l2_bytes_per_s;  // all SMs together
   std::int64_t l2_bytes;
   std::int64_t dram_bytes;
 
+  int l1_bytes_per_sm;  // with the shared memory that is carved out of it
+  int smallest_shared_carve_out;
   int shared_bytes_per_sm;
   int shared_bytes_per_block;  // static, and dynamic without opting in
   int shared_bytes_per_block_optin;

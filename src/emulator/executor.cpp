@@ -32,6 +32,7 @@ Executor::Executor(LaunchContext& context, uint64_t first, uint64_t stride)
   }
   block_warps_.assign(code_.blocks.size(), 0);
   block_lanes_.assign(code_.blocks.size(), 0);
+  block_splits_.assign(code_.blocks.size(), 0);
   const uint64_t budget = context.options->instruction_budget;
   quota_size_ = budget == 0 ? int64_t{1} << 20
                             : static_cast<int64_t>(std::clamp<uint64_t>(budget / (16 * stride), 1,
@@ -168,6 +169,10 @@ void Executor::start_cluster() {
     LiveBlock& block = *cluster->blocks[rank];
     block.begin(context_.block_of(context_.cluster_at(next_), rank), *cluster, rank);
     tell([&](Listener& l) { l.block_begins(block.place); });
+    for (uint32_t w = 0; w < block.warp_count; ++w) {
+      ProfileListener* const profile = listeners_.profile();
+      block.warps[w].trace = profile == nullptr ? nullptr : profile->trace_of(block.place, w);
+    }
   }
   next_ += stride_;
   live_.push_back(std::move(cluster));
@@ -221,19 +226,26 @@ Executor::Outcome Executor::run_pass(LiveBlock& block) {
   return moved ? Outcome::moved : Outcome::stalled;
 }
 
-void Executor::add_to(Profile& profile) const {
+void Executor::add_to(Profile& profile, Trace& trace, std::vector<uint64_t>& executions) {
   profile.blocks_run += blocks_run_;
   profile.warps_run += warps_run_;
+  uint64_t local_bytes = 0;
   for (size_t b = 0; b < code_.blocks.size(); ++b) {
+    const Block& block = code_.blocks[b];
+    executions[b] += block_warps_[b];
     for (size_t c = 0; c < kIssueClassCount; ++c) {
-      profile.warp_instructions[c] += block_warps_[b] * code_.blocks[b].classes[c];
-      profile.lane_instructions[c] += block_lanes_[b] * code_.blocks[b].classes[c];
+      profile.warp_instructions[c] += block_warps_[b] * block.classes[c];
+      profile.lane_instructions[c] += block_lanes_[b] * block.classes[c];
     }
     for (size_t k = 0; k < kComputeKindCount; ++k) {
-      profile.matrix_operations[k] += block_warps_[b] * code_.blocks[b].matrix_operations[k];
+      profile.matrix_operations[k] += block_warps_[b] * block.matrix_operations[k];
     }
+    local_bytes += block_lanes_[b] * block.local_bytes;
+    if (block.exit == Exit::branch) profile.branches += block_warps_[b];
+    profile.divergent_branches += block_splits_[b];
   }
-  if (listeners_.profile() != nullptr) listeners_.profile()->add_to(profile);
+  profile.local_sectors += local_bytes / kSectorBytes;
+  if (listeners_.profile() != nullptr) listeners_.profile()->add_to(profile, trace);
 }
 
 }  // namespace mtmc::emulator

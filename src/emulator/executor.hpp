@@ -60,7 +60,8 @@ class Executor {
   const Program& program() const { return *context_.program; }
   const Findings& findings() const { return findings_; }
   Fault fault_of(const FaultError& error, const std::array<uint32_t, 3>& block) const;
-  void add_to(Profile& profile) const;
+  // What this thread's blocks did; `executions` by basic block.
+  void add_to(Profile& profile, Trace& trace, std::vector<uint64_t>& executions);
   ProfileListener* profile() const { return listeners_.profile(); }
   ListenerSet& listeners() { return listeners_; }
 
@@ -125,7 +126,7 @@ class Executor {
   std::vector<std::unique_ptr<Cluster>> live_, idle_;
   LiveBlock* current_ = nullptr;  // the block at work
   uint32_t slots_used_ = 0;
-  std::vector<uint64_t> block_warps_, block_lanes_;
+  std::vector<uint64_t> block_warps_, block_lanes_, block_splits_;
   int64_t quota_ = 0;  // instructions until the shared count is brought up to date
   int64_t quota_size_ = 0;
   uint64_t clock_ = 0;

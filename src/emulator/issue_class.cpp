@@ -170,6 +170,20 @@ IssueClass issue_class_of(std::string_view opcode) {
   return IssueClass::other;
 }
 
+std::uint32_t access_bytes_of(std::string_view opcode) {
+  const Parts parts = split(opcode);
+  const std::string_view type = parts.back();
+  std::uint32_t bits = 0;
+  const std::size_t digits = type.find_first_of("0123456789");
+  if (digits == std::string_view::npos) return 0;
+  std::from_chars(type.data() + digits, type.data() + type.size(), bits);
+  const std::uint32_t count = has(parts, "v8")   ? 8
+                              : has(parts, "v4") ? 4
+                              : has(parts, "v2") ? 2
+                                                 : 1;
+  return bits > 128 ? 0 : bits / 8 * count;
+}
+
 // mma.sync.aligned.shape.row.col.d.a.b.c, wmma.mma.sync.aligned.row.col.shape.d.c for f16 and
 // .d.a.b.c for the rest, wgmma.mma_async.sync.aligned.shape.d.a.b; sparse ones have .sp.
 std::optional<MatrixWork> matrix_work_of(std::string_view opcode) {

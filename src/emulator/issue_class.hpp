@@ -57,6 +57,9 @@ const char* issue_class_name(IssueClass value);
 // Of an opcode as PTX writes it, with all modifiers: "fma.rn.f32", "ld.global.nc.v4.f32".
 IssueClass issue_class_of(std::string_view opcode);
 
+// Bytes that each lane of a load or store moves, from type and vector length; 0 if unknown.
+std::uint32_t access_bytes_of(std::string_view opcode);
+
 // The unit that arithmetic runs on: rows of a device's peak rates.
 enum class ComputeKind : std::uint8_t {
   fp32,

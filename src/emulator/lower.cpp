@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 
 namespace mtmc::emulator {
@@ -23,6 +24,17 @@ std::vector<std::string_view> split(std::string_view opcode) {
 bool is_type(std::string_view t) {
   return t.size() >= 2 && t.size() <= 3 &&
          (t[0] == 'b' || t[0] == 'u' || t[0] == 's' || t[0] == 'f') && t[1] >= '0' && t[1] <= '9';
+}
+
+// See Step::copies.
+int8_t copy_rule(const Instruction& in) {
+  const std::string_view opcode = in.opcode;
+  if (opcode == "cp.async.commit_group") return Step::commit;
+  if (opcode == "cp.async.wait_all") return 0;
+  if (opcode == "cp.async.wait_group" && in.operands.size() == 1) {
+    return static_cast<int8_t>(std::min<uint64_t>(in.operands[0].bits, 100));
+  }
+  return Step::no_copies;
 }
 
 bool takes_the_whole_warp(std::string_view opcode) {
@@ -477,6 +489,10 @@ Lowered& Lowering::emit(std::array<Handler, 2> run) {
   l.issue_class = issue_class_;
   if (issue_class_ == IssueClass::matrix) {
     l.matrix = matrix_work_of(in_->opcode).value_or(MatrixWork{ComputeKind::fp32, 0});
+  }
+  l.copies = copy_rule(*in_);
+  if (issue_class_ == IssueClass::load_local || issue_class_ == IssueClass::store_local) {
+    l.local_bytes = access_bytes_of(in_->opcode);
   }
   l.origin = origin_;
   l.counts = first_;

@@ -35,6 +35,8 @@ struct Lowered {
   std::array<Mover, 2> mover{nullptr, nullptr};
   IssueClass issue_class = IssueClass::other;
   MatrixWork matrix{ComputeKind::fp32, 0};
+  int8_t copies = Step::no_copies;
+  uint32_t local_bytes = 0;  // that each lane loads or stores
   Ref d, a, b, c, e;
   std::vector<Ref> list;
   bool has_list = false;

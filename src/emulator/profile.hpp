@@ -33,6 +33,15 @@ struct AllocationTraffic {
   uint64_t stored_sectors = 0;
 };
 
+// What one line of source did.
+struct LineCounts {
+  std::string file;   // as the PTX names it
+  uint32_t line = 0;  // 0: instructions without line information
+  uint64_t warp_instructions = 0;
+  uint64_t global_sectors = 0;
+  uint64_t shared_wavefronts = 0;
+};
+
 struct Profile {
   uint64_t blocks_run = 0;
   uint64_t blocks_total = 0;
@@ -43,12 +52,18 @@ struct Profile {
   std::array<uint64_t, kComputeKindCount> matrix_operations{};
   MemoryTraffic global_load, global_store, global_atomic;
   MemoryTraffic shared_load, shared_store, shared_atomic;
+  uint64_t local_sectors = 0;  // loads and stores of local memory, all lanes at one offset
+  // Conditional branches, and those of them that some lanes took and others did not.
+  uint64_t branches = 0, divergent_branches = 0;
+  std::vector<LineCounts> lines;  // by file and line
   std::vector<AllocationTraffic> allocations;
 
   uint64_t& of(IssueClass c) { return warp_instructions[static_cast<size_t>(c)]; }
   uint64_t of(IssueClass c) const { return warp_instructions[static_cast<size_t>(c)]; }
   uint64_t total_warp_instructions() const;
   uint64_t total_lane_instructions() const;
+  // Mean active lanes of an executed instruction, 0 to 32.
+  double active_lanes() const;
 };
 
 }  // namespace mtmc::emulator

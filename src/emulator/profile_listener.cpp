@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "emulator/run.hpp"
+
 namespace mtmc::emulator {
 namespace {
 
@@ -64,9 +66,67 @@ inline void set_bits(uint64_t* bitmap, uint64_t first, uint64_t count) {
   }
 }
 
+// Consecutive sectors, as one request.
+void record_run(WarpTrace& trace, uint64_t sector, uint64_t count, LineAccess::Kind kind) {
+  for (bool begins = true; count > 0; begins = false) {
+    const uint64_t here = std::min<uint64_t>(4 - sector % 4, count);
+    const auto mask = static_cast<uint32_t>((1u << here) - 1) << (sector % 4);
+    trace.add({sector / 4, mask, kind, begins});
+    sector += here;
+    count -= here;
+  }
+}
+
 }  // namespace
 
-void ProfileListener::recount(SiteCounts& site, const AccessEvent& e, bool shared) {
+ProfileListener::ProfileListener(const LaunchView& view)
+    : code_(view.code),
+      warps_per_block_(view.warps_per_block),
+      traced_(view.options.traced_blocks),
+      sites_(view.code.sites.size() + 1) {}
+
+void ProfileListener::block_begins(const BlockPlace& place) {
+  if (!std::binary_search(traced_.begin(), traced_.end(), place.linear)) return;
+  auto trace = std::make_unique<BlockTrace>();
+  trace->block = place.linear;
+  trace->has_path = place.linear == traced_[traced_.size() / 2];
+  trace->warps.resize(warps_per_block_);
+  for (WarpTrace& warp : trace->warps) {
+    warp.lines_limit = kTraceLimit / (traced_.size() * warps_per_block_);
+    warp.path_limit = trace->has_path ? kPathLimit / warps_per_block_ : 0;
+  }
+  traces_.push_back(std::move(trace));
+}
+
+WarpTrace* ProfileListener::trace_of(const BlockPlace& place, uint32_t warp) {
+  for (const auto& trace : traces_) {
+    if (trace->block == place.linear) return &trace->warps[warp];
+  }
+  return nullptr;
+}
+
+void ProfileListener::record(const SiteState& site, const AccessEvent& e, SiteRole role) const {
+  std::array<uint64_t, lanes> sectors{};
+  size_t count = 0;
+  const uint64_t first = e.allocation->address / kSectorBytes;
+  const auto base = static_cast<int64_t>(e.offset.first / kSectorBytes);
+  for (; count < site.sectors; ++count) {
+    sectors[count] = first + static_cast<uint64_t>(base + site.sector[count]);
+  }
+  const auto kind = role == SiteRole::global_store    ? LineAccess::Kind::store
+                    : role == SiteRole::global_atomic ? LineAccess::Kind::atomic
+                    : site.past_l1                    ? LineAccess::Kind::load_past_l1
+                                                      : LineAccess::Kind::load;
+  for (size_t i = 0; i < count;) {
+    const uint64_t line = sectors[i] / 4;
+    const bool begins = i == 0;
+    uint32_t mask = 0;
+    for (; i < count && sectors[i] / 4 == line; ++i) mask |= 1u << (sectors[i] % 4);
+    e.warp.trace->add({line, mask, kind, begins});
+  }
+}
+
+void ProfileListener::recount(SiteState& site, const AccessEvent& e, bool shared) {
   site.generation = e.plan.generation;
   if (shared) {
     site.wavefronts = count_wavefronts(e.plan, e.bytes);
@@ -115,6 +175,10 @@ void ProfileListener::copy_issued(const CopyEvent& event) {
       traffic.sectors += last - first + (start == end && start % 32 != 0 ? 0 : 1);
       end = start + length;
       set_bits(sectors.data(), first, last - first + 1);
+      if (event.warp.trace != nullptr) {
+        record_run(*event.warp.trace, allocation->address / kSectorBytes + first, last - first + 1,
+                   store ? LineAccess::Kind::store : LineAccess::Kind::load_past_l1);
+      }
       if (store && !touched.written.empty()) set_bits(touched.written.data(), start, length);
     }
   };
@@ -129,7 +193,7 @@ void ProfileListener::add(MemoryTraffic& to, const MemoryTraffic& from) {
   to.wavefronts += from.wavefronts;
 }
 
-void ProfileListener::attach(SiteCounts& site, const AccessEvent& e, bool store) {
+void ProfileListener::attach(SiteState& site, const AccessEvent& e, bool store) {
   Touched* touched = &touched_of(*e.allocation);
   std::vector<uint64_t>& sectors = store ? touched->stored : touched->loaded;
   if (sectors.empty()) sectors.assign((e.allocation->bytes / 32 + 1 + 63) / 64 + 1, 0);
@@ -137,11 +201,15 @@ void ProfileListener::attach(SiteCounts& site, const AccessEvent& e, bool store)
     touched->written.assign((e.allocation->bytes + 63) / 64 + 1, 0);
   }
   site.allocation = e.allocation;
+  const std::string& text = code_.origins[e.op.origin].text;
+  for (const char* hint : {".cg.", ".cv.", ".volatile.", ".relaxed.", ".acquire."}) {
+    site.past_l1 = site.past_l1 || text.find(hint) != std::string::npos;
+  }
   site.touched = sectors.data();
   site.written = store && e.allocation->tracks_writes ? touched->written.data() : nullptr;
 }
 
-void ProfileListener::mark_touched(const SiteCounts& site, const AccessEvent& e) {
+void ProfileListener::mark_touched(const SiteState& site, const AccessEvent& e) {
   const auto base = static_cast<int64_t>(e.offset.first >> 5);
   if (site.sector_run) {
     set_bits(site.touched, static_cast<uint64_t>(base + site.sector[0]), site.sectors);
@@ -153,7 +221,7 @@ void ProfileListener::mark_touched(const SiteCounts& site, const AccessEvent& e)
   }
 }
 
-void ProfileListener::mark_written(const SiteCounts& site, const AccessEvent& e) {
+void ProfileListener::mark_written(const SiteState& site, const AccessEvent& e) {
   if (e.kind == contiguous) {
     return set_bits(site.written, e.offset[0], uint64_t{e.bytes} * lanes);
   }
@@ -164,12 +232,17 @@ void ProfileListener::mark_written(const SiteCounts& site, const AccessEvent& e)
   }
 }
 
-void ProfileListener::add_to(Profile& profile) const {
+void ProfileListener::add_to(Profile& profile, Trace& trace) {
+  for (auto& t : traces_) trace.blocks.push_back(std::move(*t));
+  traces_.clear();
   add(profile.global_load, bulk_load_);
   add(profile.global_store, bulk_store_);
   add(profile.shared_load, bulk_shared_load_);
   add(profile.shared_store, bulk_shared_store_);
   for (size_t s = 0; s < code_.sites.size(); ++s) {
+    trace.sites[s].requests += sites_[s].requests;
+    trace.sites[s].sectors += sites_[s].sector_count;
+    trace.sites[s].wavefronts += sites_[s].wavefront_count;
     MemoryTraffic* traffic = nullptr;
     switch (code_.sites[s]) {
       case SiteRole::global_load:

@@ -21,12 +21,15 @@ struct Touched {
 
 class ProfileListener : public Listener {
  public:
-  explicit ProfileListener(const LaunchView& view)
-      : code_(view.code), sites_(view.code.sites.size() + 1) {}
+  explicit ProfileListener(const LaunchView& view);
+
+  void block_begins(const BlockPlace& place) override;
+  // Where a warp of this block leaves its trace; nullptr when the block is not traced.
+  WarpTrace* trace_of(const BlockPlace& place, uint32_t warp);
 
   template <SiteRole Role>
   void access(const AccessEvent& e) {
-    SiteCounts& site = sites_[e.site];
+    SiteState& site = sites_[e.site];
     constexpr bool shared = Role == SiteRole::shared_load || Role == SiteRole::shared_store ||
                             Role == SiteRole::shared_atomic;
     if (__builtin_expect(site.generation != e.plan.generation, 0)) recount(site, e, shared);
@@ -37,6 +40,7 @@ class ProfileListener : public Listener {
     if constexpr (!shared) {
       constexpr bool store = Role != SiteRole::global_load;
       if (__builtin_expect(site.allocation != e.allocation, 0)) attach(site, e, store);
+      if (__builtin_expect(e.warp.trace != nullptr, 0)) record(site, e, Role);
       mark_touched(site, e);
       if constexpr (store) {
         if (site.written != nullptr) mark_written(site, e);
@@ -47,11 +51,12 @@ class ProfileListener : public Listener {
   // Bulk and tensor copies; those of single threads are accesses of their sites.
   void copy_issued(const CopyEvent& event) override;
 
-  void add_to(Profile& profile) const;
+  // Moves the traces out.
+  void add_to(Profile& profile, Trace& trace);
   std::vector<std::unique_ptr<Touched>>& touched() { return touched_; }
 
  private:
-  struct SiteCounts {
+  struct SiteState {
     uint32_t generation = 0;  // of the plan that the next four follow from
     uint32_t sectors = 0, wavefronts = 0;
     bool sector_run = false;           // the sectors are consecutive
@@ -60,18 +65,24 @@ class ProfileListener : public Listener {
     const Allocation* allocation = nullptr;
     uint64_t* touched = nullptr;
     uint64_t* written = nullptr;
+    bool past_l1 = false;  // loads that ask not to be cached there
   };
 
-  static void recount(SiteCounts& site, const AccessEvent& e, bool shared);
-  void attach(SiteCounts& site, const AccessEvent& e, bool store);
-  static void mark_touched(const SiteCounts& site, const AccessEvent& e);
-  static void mark_written(const SiteCounts& site, const AccessEvent& e);
+  static void recount(SiteState& site, const AccessEvent& e, bool shared);
+  void attach(SiteState& site, const AccessEvent& e, bool store);
+  static void mark_touched(const SiteState& site, const AccessEvent& e);
+  static void mark_written(const SiteState& site, const AccessEvent& e);
+
+  void record(const SiteState& site, const AccessEvent& e, SiteRole role) const;
 
   Touched& touched_of(const Allocation& allocation);
   static void add(MemoryTraffic& to, const MemoryTraffic& from);
 
   const Code& code_;
-  std::vector<SiteCounts> sites_;
+  uint32_t warps_per_block_;
+  const std::vector<uint64_t>& traced_;  // ascending
+  std::vector<SiteState> sites_;
+  std::vector<std::unique_ptr<BlockTrace>> traces_;
   MemoryTraffic bulk_load_, bulk_store_, bulk_shared_load_, bulk_shared_store_;
   std::vector<std::unique_ptr<Touched>> touched_;
 };

@@ -82,6 +82,12 @@ uint64_t Profile::total_warp_instructions() const {
   return std::accumulate(warp_instructions.begin(), warp_instructions.end(), uint64_t{0});
 }
 
+double Profile::active_lanes() const {
+  const uint64_t warps = total_warp_instructions();
+  return warps == 0 ? 0.0
+                    : static_cast<double>(total_lane_instructions()) / static_cast<double>(warps);
+}
+
 uint64_t Profile::total_lane_instructions() const {
   return std::accumulate(lane_instructions.begin(), lane_instructions.end(), uint64_t{0});
 }

@@ -213,6 +213,34 @@ std::optional<std::string> cooperative_problem(const LaunchContext& context) {
   return std::nullopt;
 }
 
+std::vector<LineCounts> line_counts(const Code& code, const std::vector<uint64_t>& executions,
+                                    const std::vector<SiteCounts>& sites) {
+  std::map<std::pair<std::string, uint32_t>, LineCounts> lines;
+  for (size_t b = 0; b < code.blocks.size(); ++b) {
+    if (executions[b] == 0) continue;
+    for (uint32_t s = code.blocks[b].first_step; s < code.blocks[b].last_step; ++s) {
+      const Step& step = code.steps[s];
+      const SourceLocation& at = code.origins[step.origin].location;
+      const auto file = code.files.find(at.file);
+      LineCounts& line =
+          lines[{at.line == 0 || file == code.files.end() ? "" : file->second, at.line}];
+      line.warp_instructions += executions[b];
+      if (step.site < 0) continue;
+      const auto first = static_cast<size_t>(step.site);
+      for (size_t site = first; site < std::min(first + step.site_count, sites.size()); ++site) {
+        line.global_sectors += sites[site].sectors;
+        line.shared_wavefronts += sites[site].wavefronts;
+      }
+    }
+  }
+  std::vector<LineCounts> result;
+  for (auto& [key, line] : lines) {
+    std::tie(line.file, line.line) = key;
+    result.push_back(std::move(line));
+  }
+  return result;
+}
+
 Result<LaunchReport> execute(const Program& program, DeviceMemory& memory,
                              const LaunchParams& launch, const RunOptions& options,
                              std::vector<uint64_t>& variables) {
@@ -316,7 +344,15 @@ Result<LaunchReport> execute(const Program& program, DeviceMemory& memory,
     stop = std::move(fault);
   }
   report.profile.blocks_total = total;
-  for (const auto& executor : executors) executor->add_to(report.profile);
+  report.trace.code = program.code;
+  report.trace.sites.resize(code.sites.size());
+  std::vector<uint64_t> executions(code.blocks.size(), 0);
+  for (const auto& executor : executors) {
+    executor->add_to(report.profile, report.trace, executions);
+  }
+  std::sort(report.trace.blocks.begin(), report.trace.blocks.end(),
+            [](const BlockTrace& a, const BlockTrace& b) { return a.block < b.block; });
+  report.profile.lines = line_counts(code, executions, report.trace.sites);
   merge_touched(executors, memory, variables, report.profile);
   merge_faults(executors, stop, first, report);
   if (options.checks != Checks::all || !options.blocks.empty() || stop) {

@@ -20,6 +20,7 @@
 #include "emulator/memory.hpp"
 #include "emulator/profile.hpp"
 #include "emulator/program.hpp"
+#include "emulator/trace.hpp"
 
 namespace mtmc::emulator {
 
@@ -51,6 +52,8 @@ struct RunOptions {
   std::vector<uint64_t> blocks;
   bool collect_profile = true;
   MatrixArithmetic matrix_arithmetic = MatrixArithmetic::fma_chain;
+  // Blocks of the above to trace for the cost model, ascending: see blocks_to_trace().
+  std::vector<uint64_t> traced_blocks;
   uint32_t shared_limit_bytes = 227 * 1024;
   uint64_t resident_block_limit = 0;  // of a cooperative launch; 0: not known
 };
@@ -63,6 +66,7 @@ struct LaunchReport {
   std::optional<Fault> fault;
   bool stopped = false;  // by a fault: blocks are missing, outputs and counts are in part
   Profile profile;       // up to the fault when there is one
+  Trace trace;           // of the traced blocks
   // What the kernel printed, in the order of blocks: the first MiB, and how many calls of printf
   // are left out.
   std::string printed;

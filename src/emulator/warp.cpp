@@ -155,6 +155,7 @@ bool Executor::leave_block(Warp& warp, const Block& block, Exit exit) {
         push(warp,
              {target, code_.blocks[target].first, mask, Group::State::runnable, false, 0, {}});
       };
+      block_splits_[warp.block] += 1;
       part(block.target, p);
       part(block.next, warp.mask & ~p);
       return select(warp);
@@ -273,6 +274,7 @@ void Executor::run_warp(Warp& warp) {
       if (!warp.counted) {
         block_warps_[warp.block] += 1;
         block_lanes_[warp.block] += static_cast<uint64_t>(__builtin_popcount(warp.mask));
+        if (warp.trace != nullptr) warp.trace->enter(warp.block, block.instructions);
       }
       warp.counted = false;
       clock_ += block.instructions;

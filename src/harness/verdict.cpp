@@ -33,10 +33,10 @@ double number_from(const json& v) {
 
 json launch_json(const device::LaunchRecord& l) {
   json out = {{"kernel", l.kernel}, {"blocks_run", l.blocks_run}, {"blocks_total", l.blocks_total}, {"counters", l.counters}};
-  if (l.modelled)
-    out["modelled"] = {{"launch_ns", l.modelled->launch_ns}, {"issue_ns", l.modelled->issue_ns},
-                       {"shared_ns", l.modelled->shared_ns}, {"dram_ns", l.modelled->dram_ns},
-                       {"total_ns", l.modelled->total_ns}};
+  if (l.modelled) {
+    out["modelled"] = {{"total_ns", l.modelled->total_ns}};
+    for (const auto& part : device::kModelledParts) out["modelled"][part.name] = (*l.modelled).*part.value;
+  }
   if (l.measured_ns) out["measured_ns"] = *l.measured_ns;
   return out;
 }
@@ -95,10 +95,11 @@ Result<Evaluation> evaluation_from_json(const json& form) {
     record.kernel = r.text(l, "kernel");
     record.blocks_run = r.integer(l, "blocks_run", 0);
     record.blocks_total = r.integer(l, "blocks_total", 0);
-    if (const auto& m = r.member(l, "modelled"); m.is_object())
-      record.modelled = device::ModelledTime{r.number(m, "launch_ns", 0), r.number(m, "issue_ns", 0),
-                                             r.number(m, "shared_ns", 0), r.number(m, "dram_ns", 0),
-                                             r.number(m, "total_ns", 0)};
+    if (const auto& m = r.member(l, "modelled"); m.is_object()) {
+      record.modelled.emplace();
+      record.modelled->total_ns = r.number(m, "total_ns", 0);
+      for (const auto& part : device::kModelledParts) (*record.modelled).*part.value = r.number(m, part.name, 0);
+    }
     if (const auto& m = r.member(l, "measured_ns"); m.is_number()) record.measured_ns = m.get<double>();
     if (const auto& counters = r.member(l, "counters"); counters.is_object())
       for (const auto& [name, value] : counters.items())

@@ -163,11 +163,13 @@ std::string candidate_text(const store::CandidateView& view, const TextOptions& 
   if (!view.modelled.empty()) {
     using Kind = Column::Kind;
     Table table({{"MODELLED", Kind::number}, {"LAUNCH", Kind::number}, {"ISSUE", Kind::number},
-                 {"SHARED", Kind::number}, {"DRAM", Kind::number}, {"COST MODEL", Kind::number},
+                 {"SHARED", Kind::number}, {"LATENCY", Kind::number}, {"L2", Kind::number},
+                 {"DRAM", Kind::number}, {"TAIL", Kind::number}, {"COST MODEL", Kind::number},
                  {"DEVICE"}});
     for (const auto& t : view.modelled)
       table.add({format_ns(t.modelled_ns), format_ns(t.launch_ns), format_ns(t.issue_ns),
-                 format_ns(t.shared_ns), format_ns(t.dram_ns),
+                 format_ns(t.shared_ns), format_ns(t.latency_ns), format_ns(t.l2_ns),
+                 format_ns(t.dram_ns), format_ns(t.tail_ns),
                  std::to_string(t.key.cost_model_version), one_line(t.key.device, 40)});
     out += "modelled times\n" + table.text(options, 2);
   }
@@ -217,7 +219,10 @@ json candidate_json(const store::CandidateView& view) {
                         {"launch_ns", t.launch_ns},
                         {"issue_ns", t.issue_ns},
                         {"shared_ns", t.shared_ns},
+                        {"latency_ns", t.latency_ns},
+                        {"l2_ns", t.l2_ns},
                         {"dram_ns", t.dram_ns},
+                        {"tail_ns", t.tail_ns},
                         {"device", t.key.device},
                         {"binary", t.key.binary_hash},
                         {"cost_model_version", t.key.cost_model_version},

@@ -206,7 +206,10 @@ struct Assessor::Impl {
         time.launch_ns += l.modelled->launch_ns;
         time.issue_ns += l.modelled->issue_ns;
         time.shared_ns += l.modelled->shared_ns;
+        time.latency_ns += l.modelled->latency_ns;
+        time.l2_ns += l.modelled->l2_ns;
         time.dram_ns += l.modelled->dram_ns;
+        time.tail_ns += l.modelled->tail_ns;
       }
       counters.push_back({{"kernel", l.kernel}, {"counters", l.counters}});
     }

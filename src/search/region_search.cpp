@@ -1,6 +1,7 @@
 #include "search/region_search.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include <fmt/format.h>
@@ -44,13 +45,14 @@ planner::Bottleneck measured_bottleneck(const harness::Evaluation& evaluation) {
 planner::Bottleneck bottleneck(const harness::Evaluation& evaluation) {
   if (evaluation.timing) return measured_bottleneck(evaluation);
   const auto& launches = evaluation.launches;
-  double parts[4] = {};  // launch, issue, shared, dram: in the order of the enum
+  // launch, issue, shared, dram: in the order of the enum. Latency, L2 and DRAM ask for the same: fewer bytes or more in flight.
+  double parts[4] = {};
   for (const auto& l : launches) {
     if (!l.modelled) continue;
     parts[0] += l.modelled->launch_ns;
     parts[1] += l.modelled->issue_ns;
     parts[2] += l.modelled->shared_ns;
-    parts[3] += l.modelled->dram_ns;
+    parts[3] += std::max({l.modelled->latency_ns, l.modelled->l2_ns, l.modelled->dram_ns});
   }
   return static_cast<planner::Bottleneck>(std::max_element(parts, parts + 4) - parts);
 }
@@ -68,9 +70,11 @@ std::string profile_text(const harness::Evaluation& evaluation) {
   for (const auto& l : evaluation.launches) {
     text += fmt::format("{}: {} blocks", l.kernel, l.blocks_total);
     if (l.modelled)
-      text += fmt::format(", modelled {:.0f} ns (launch {:.0f}, issue {:.0f}, shared {:.0f}, dram {:.0f})", l.modelled->total_ns,
-                          l.modelled->launch_ns, l.modelled->issue_ns, l.modelled->shared_ns, l.modelled->dram_ns);
-    for (const auto& [name, value] : l.counters) text += fmt::format(", {} {:.0f}", name, value);
+      text += fmt::format(", modelled {:.0f} ns (launch {:.0f}, issue {:.0f}, shared {:.0f}, latency {:.0f}, l2 {:.0f}, dram {:.0f}, tail {:.0f})",
+                          l.modelled->total_ns, l.modelled->launch_ns, l.modelled->issue_ns, l.modelled->shared_ns, l.modelled->latency_ns,
+                          l.modelled->l2_ns, l.modelled->dram_ns, l.modelled->tail_ns);
+    for (const auto& [name, value] : l.counters)
+      text += value == std::floor(value) ? fmt::format(", {} {:.0f}", name, value) : fmt::format(", {} {:.3g}", name, value);
     text += '\n';
   }
   return text;

@@ -52,16 +52,18 @@ Result<std::optional<VerdictRecord>> Evidence::verdict(const std::string& key) {
 }
 
 Result<void> Evidence::put_modelled(const ModelledTime& time) {
-  for (double ns : {time.modelled_ns, time.launch_ns, time.issue_ns, time.shared_ns, time.dram_ns})
+  for (double ns : {time.modelled_ns, time.launch_ns, time.issue_ns, time.shared_ns,
+                    time.latency_ns, time.l2_ns, time.dram_ns, time.tail_ns})
     if (!is_time(ns)) return no_time("modelled", time.key.candidate_id, ns);
   return connection_->write<void>([&](SQLite::Database& db) {
     execute(db,
             "INSERT OR REPLACE INTO modelled_times (candidate_id, binary_hash, device, "
-            "cost_model_version, modelled_ns, launch_ns, issue_ns, shared_ns, dram_ns, counters_json, "
-            "created_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "cost_model_version, modelled_ns, launch_ns, issue_ns, shared_ns, latency_ns, l2_ns, dram_ns, "
+            "tail_ns, counters_json, created_at_ms) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             time.key.candidate_id, time.key.binary_hash, time.key.device,
             time.key.cost_model_version, time.modelled_ns, time.launch_ns, time.issue_ns,
-            time.shared_ns, time.dram_ns, time.counters_json, connection_->now_ms());
+            time.shared_ns, time.latency_ns, time.l2_ns, time.dram_ns, time.tail_ns, time.counters_json, connection_->now_ms());
   });
 }
 

@@ -25,10 +25,11 @@ inline constexpr char kRefuting[] =
 
 inline constexpr char kModelledColumns[] =
     "SELECT candidate_id, binary_hash, device, cost_model_version, modelled_ns, launch_ns, issue_ns, "
-    "shared_ns, dram_ns, counters_json, created_at_ms FROM modelled_times ";
+    "shared_ns, latency_ns, l2_ns, dram_ns, tail_ns, counters_json, created_at_ms FROM modelled_times ";
 inline ModelledTime read_modelled(Cursor& c) {
   return {{c.text(), c.text(), c.text(), c.integer()},
-          c.real(), c.real(), c.real(), c.real(), c.real(), c.text(), c.integer()};
+          c.real(), c.real(), c.real(), c.real(), c.real(), c.real(), c.real(), c.real(),
+          c.text(), c.integer()};
 }
 
 // Samples are doubles in the byte order of x86 and ARM (little endian), one blob a timing.

@@ -298,6 +298,13 @@ CREATE TABLE translations (
 ) STRICT;
 )sql";
 
+// Parts of modelled times that older cost models did not tell apart.
+constexpr char kModelledParts[] = R"sql(
+ALTER TABLE modelled_times ADD COLUMN latency_ns REAL NOT NULL DEFAULT 0;
+ALTER TABLE modelled_times ADD COLUMN l2_ns REAL NOT NULL DEFAULT 0;
+ALTER TABLE modelled_times ADD COLUMN tail_ns REAL NOT NULL DEFAULT 0;
+)sql";
+
 }  // namespace
 
 const std::vector<Migration>& migrations() {
@@ -308,6 +315,7 @@ const std::vector<Migration>& migrations() {
       {"ceilings of real devices", kCeilings},
       {"baselines of suite tasks", kBaselines},
       {"the answers that a run took, plain language and staged rewards", kConversations},
+      {"latency, L2 and tail of modelled times", kModelledParts},
   };
   return kSteps;
 }

@@ -149,8 +149,10 @@ struct ModelledKey {
 struct ModelledTime {
   ModelledKey key;
   double modelled_ns = 0;
-  // The parts, summed over the launches; the whole is launch + max(issue, shared, dram) of each.
-  double launch_ns = 0, issue_ns = 0, shared_ns = 0, dram_ns = 0;
+  // The parts, summed over the launches. Launch and tail add up; the others are what each limit
+  // alone would take.
+  double launch_ns = 0, issue_ns = 0, shared_ns = 0, latency_ns = 0, l2_ns = 0, dram_ns = 0,
+         tail_ns = 0;
   std::string counters_json = "{}";
   std::int64_t created_at_ms = 0;
 };

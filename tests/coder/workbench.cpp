@@ -194,20 +194,23 @@ Run run(const Problem& problem, const kernel::Candidate& candidate,
   for (const auto& step : recipe.run) {
     const auto& launch = std::get<kernel::ResolvedLaunch>(step);
     const auto program = must(emulator::decode(module, launch.kernel), "decode");
-    emulator::RunOptions options;
-    options.checks = emulator::Checks::all;  // no kernel of the coder may be at fault
-    auto report =
-        must(emulator::run(program, bench.memory, bench.params(launch, program), options), "run");
-    if (report.fault) {
-      result.mismatch = report.fault->text();
-      return result;
-    }
+    const emulator::DeviceEntry& device = *emulator::find_device("h200");
     emulator::BlockResources block;
     block.threads = static_cast<std::uint32_t>(launch.block[0] * launch.block[1] * launch.block[2]);
     block.shared_bytes =
         program.static_shared_bytes + static_cast<std::uint64_t>(launch.shared_bytes);
+    const auto params = bench.params(launch, program);
+    emulator::RunOptions options;
+    options.checks = emulator::Checks::all;  // no kernel of the coder may be at fault
+    options.traced_blocks = emulator::traced_blocks(
+        device, params.grid[0] * params.grid[1] * params.grid[2], block);
+    auto report = must(emulator::run(program, bench.memory, params, options), "run");
+    if (report.fault) {
+      result.mismatch = report.fault->text();
+      return result;
+    }
     result.times.push_back(
-        must(emulator::modelled_time(*emulator::find_device("h200"), report.profile, block),
+        must(emulator::modelled_time(device, report.profile, report.trace, block),
              "model"));
     result.profiles.push_back(report.profile);
   }

@@ -213,13 +213,21 @@ class EmulatedDevice : public Device {
     return map;
   }
 
-  std::vector<std::uint64_t> choose_blocks(std::uint64_t total, const RunOptions& options) const {
+  // Which blocks run (empty: all) and which of them are traced: where only some run, half of them are neighbours in time, so
+  // that the cost model meets what blocks share.
+  void choose_blocks(std::uint64_t total, const emulator::BlockResources& block, const RunOptions& options,
+                     emulator::RunOptions& run) const {
+    run.traced_blocks = emulator::traced_blocks(entry_, total, block);
+    run.blocks.clear();
     const auto want = static_cast<std::uint64_t>(options.max_blocks);
-    if (want == 0 || total <= want) return {};
-    std::set<std::uint64_t> chosen{0, total - 1};
+    if (want == 0 || total <= want) return;
+    const std::uint64_t wave = emulator::occupancy(entry_, block).blocks_per_sm * static_cast<std::uint64_t>(entry_.sms);
+    run.traced_blocks = emulator::blocks_to_trace(total, wave, std::max<std::uint64_t>(want / 2, 1));
+    std::set<std::uint64_t> chosen(run.traced_blocks.begin(), run.traced_blocks.end());
+    chosen.insert({0, total - 1});
     for (std::uint64_t k = 0; chosen.size() < want; ++k)
       chosen.insert(random_bits(options.seed, stream_of("blocks"), k) % total);
-    return {chosen.begin(), chosen.end()};
+    run.blocks.assign(chosen.begin(), chosen.end());
   }
 
   Result<void> launch(const kernel::ResolvedLaunch& launch, const BoundStep& bound, const RunOptions& options, RunReport& report) {
@@ -272,7 +280,7 @@ class EmulatedDevice : public Device {
     emulator::RunOptions run_options = settings_.run;
     run_options.threads = options.threads;
     run_options.instruction_budget = options.instruction_budget ? options.instruction_budget : kDefaultBudget;
-    run_options.blocks = choose_blocks(params.grid[0] * params.grid[1] * params.grid[2], options);
+    choose_blocks(params.grid[0] * params.grid[1] * params.grid[2], block, options, run_options);
     run_options.resident_block_limit = static_cast<std::uint64_t>(occupancy.blocks_per_sm) * static_cast<std::uint64_t>(facts_.sms);
     run_options.shared_limit_bytes = static_cast<std::uint32_t>(facts_.shared_optin_bytes);
     auto ran = emulator::run(program, *memory_, params, run_options);
@@ -285,7 +293,7 @@ class EmulatedDevice : public Device {
       if (settings_.on_launch) settings_.on_launch(whole);
       return {};
     }
-    auto time = emulator::modelled_time(entry_, whole.report.profile, block);
+    auto time = emulator::modelled_time(entry_, whole.report.profile, whole.report.trace, block);
     if (!time) return tl::unexpected<Error>(time.error());
     whole.modelled = *time;
     record(whole, report);
@@ -297,7 +305,8 @@ class EmulatedDevice : public Device {
     const emulator::Profile& profile = launch.report.profile;
     const emulator::ModelledTime* time = &*launch.modelled;
     LaunchRecord record{launch.kernel, static_cast<std::int64_t>(profile.blocks_run), static_cast<std::int64_t>(profile.blocks_total), {}, {}, {}};
-    record.modelled = ModelledTime{time->launch_ns, time->issue_ns, time->shared_ns, time->dram_ns, time->total_ns};
+    record.modelled = ModelledTime{time->launch_ns, time->issue_ns, time->shared_ns, time->latency_ns,
+                                   time->l2_ns, time->dram_ns, time->tail_ns, time->total_ns};
     auto& c = record.counters;
     for (std::size_t i = 0; i < emulator::kIssueClassCount; ++i)
       if (profile.warp_instructions[i])
@@ -311,7 +320,19 @@ class EmulatedDevice : public Device {
     c["global_store_sectors"] = static_cast<double>(profile.global_store.sectors);
     c["shared_requests"] = static_cast<double>(profile.shared_load.requests + profile.shared_store.requests);
     c["shared_wavefronts"] = static_cast<double>(profile.shared_load.wavefronts + profile.shared_store.wavefronts);
-    c["dram_bytes"] = time->dram_bytes;
+    c["local_sectors"] = static_cast<double>(profile.local_sectors);
+    c["branches"] = static_cast<double>(profile.branches);
+    c["divergent_branches"] = static_cast<double>(profile.divergent_branches);
+    for (std::size_t k = 0; k < emulator::kComputeKindCount; ++k)
+      if (profile.matrix_operations[k])
+        c[std::string("operations_") + emulator::compute_kind_name(static_cast<emulator::ComputeKind>(k))] =
+            static_cast<double>(profile.matrix_operations[k]);
+    c["l1_hit_rate"] = time->traffic.l1_hit_rate;
+    c["l2_hit_rate"] = time->traffic.l2_hit_rate;
+    c["l2_bytes"] = time->traffic.l2_bytes;
+    c["dram_read_bytes"] = time->traffic.dram_read_bytes;
+    c["dram_write_bytes"] = time->traffic.dram_write_bytes;
+    c["dram_bytes"] = time->traffic.dram_read_bytes + time->traffic.dram_write_bytes;
     c["occupancy"] = launch.occupancy.fraction;
     report.launches.push_back(std::move(record));
   }

@@ -170,7 +170,10 @@ Result<void> Bench::remember(Where where, const kernel::Region& region,
         time.launch_ns += l.modelled->launch_ns;
         time.issue_ns += l.modelled->issue_ns;
         time.shared_ns += l.modelled->shared_ns;
+        time.latency_ns += l.modelled->latency_ns;
+        time.l2_ns += l.modelled->l2_ns;
         time.dram_ns += l.modelled->dram_ns;
+        time.tail_ns += l.modelled->tail_ns;
       }
     if (auto ok = evidence.put_modelled(time); !ok) return ok;
   }

@@ -136,15 +136,17 @@ abi::Result Gpu::launch(const abi::LaunchConfig& config, FakeFunction& function,
   params.arguments = std::move(arguments);
   emulator::RunOptions options;
   options.instruction_budget = 0;  // an endless kernel hangs, as it does on a GPU
+  const auto threads = config.block[0] * config.block[1] * config.block[2];
+  const emulator::BlockResources block{threads, static_cast<std::uint32_t>(function.registers),
+                                       config.shared_bytes + function.program.static_shared_bytes};
+  options.traced_blocks = emulator::traced_blocks(
+      entry(), params.grid[0] * params.grid[1] * params.grid[2], block);
   auto ran = emulator::run(function.program, *memory, params, options);
   if (!ran) return abi::invalid_value;
   if (ran->fault) return poison(status_of(ran->fault->kind));
   ++launches;
-  const auto threads = config.block[0] * config.block[1] * config.block[2];
-  const emulator::BlockResources block{threads, static_cast<std::uint32_t>(function.registers),
-                                       config.shared_bytes + function.program.static_shared_bytes};
   double duration_ns = 1000;
-  if (auto time = emulator::modelled_time(entry(), ran->profile, block))
+  if (auto time = emulator::modelled_time(entry(), ran->profile, ran->trace, block))
     duration_ns = time->total_ns;
   if (auto script = scenario.durations_ns.find(function.name);
       script != scenario.durations_ns.end())
