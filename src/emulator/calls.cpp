@@ -252,6 +252,30 @@ void stackrestore_op(const Op& op, Warp& warp) {
 
 }  // namespace
 
+bool Executor::is_constant(uint64_t address, bool parameters) const {
+  for (size_t i = 0; i < code_.variables.size(); ++i) {
+    const bool holds_parameters = static_cast<int32_t>(i) == code_.parameter_variable;
+    if (holds_parameters != parameters || code_.variables[i].space != Space::constant) continue;
+    if (address - context_.variable_address[i] < code_.variables[i].bytes) return true;
+  }
+  return false;
+}
+
+namespace {
+
+void variable_test_op(const Op& op, Warp& warp) {
+  const uint64_t* a = lane_array<uint64_t>(warp, op.a);
+  uint32_t& d = warp.predicates[op.d];
+  for (uint32_t m = warp.mask; m != 0; m &= m - 1) {
+    const int l = __builtin_ctz(m);
+    const bool inside = warp.executor->is_constant(a[l], op.imm != 0);
+    d = inside ? d | 1u << l : d & ~(1u << l);
+  }
+}
+
+}  // namespace
+
+std::array<Handler, 2> variable_test_handler() { return {variable_test_op, variable_test_op}; }
 std::array<Handler, 2> alloca_handler() { return {alloca_op, alloca_op}; }
 std::array<Handler, 2> stackrestore_handler() { return {stackrestore_op, stackrestore_op}; }
 

@@ -247,6 +247,7 @@ class Linker {
     uint32_t register_bytes = code_.constant_bytes;
     uint32_t predicates = 2;
     bool uses_stack = order.any_recursive;
+    spread_watches();
     for (const uint32_t number : order.order) {
       Lowering& part = *parts_[number];
       Flow flow = build_flow(part.out, part.labels);
@@ -305,6 +306,19 @@ class Linker {
       }
     }
     return nodes;
+  }
+
+  // A loop that calls may wait in what it calls.
+  void spread_watches() {
+    auto most = Lowered::Watches::nothing;
+    for (size_t number = 0; number + 1 < parts_.size(); ++number) {
+      for (const Lowered& l : parts_[number]->out) most = std::max(most, l.watches);
+    }
+    for (const auto& part : parts_) {
+      for (Lowered& l : part->out) {
+        if (l.kind == Lowered::Kind::call) l.watches = most;
+      }
+    }
   }
 
   void describe(uint32_t number, const Lowering& part, Slots& slots, uint32_t first_predicate) {

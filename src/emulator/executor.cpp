@@ -47,11 +47,39 @@ void Executor::run() {
     context_.progress.instructions += used;
   } catch (const FaultError& error) {
     fault_ = fault_of(error, current_->place.index);
+    add_calls(*fault_, static_cast<uint32_t>(error.lane));
     fault_position_ = current_->cluster->position;
     uint64_t lowest = context_.progress.lowest_fault.load();
     while (fault_position_ < lowest &&
            !context_.progress.lowest_fault.compare_exchange_weak(lowest, fault_position_)) {
     }
+  }
+}
+
+std::string Executor::file_name(uint32_t index) const {
+  const auto file = code_.files.find(index);
+  return file == code_.files.end() ? std::string() : file->second;
+}
+
+void Executor::add_inlined(Fault& fault, const SourceLocation& location) const {
+  int depth = 0;
+  for (int32_t at = location.inlined_at; at >= 0 && ++depth <= 64;) {
+    const SourceLocation& site = code_.inline_sites[static_cast<size_t>(at)];
+    if (site.line != 0) fault.callers.push_back({file_name(site.file), site.line, true});
+    at = site.inlined_at;
+  }
+}
+
+// The calls that the thread of the block at work is in.
+void Executor::add_calls(Fault& fault, uint32_t thread) const {
+  if (thread / lanes >= current_->warp_count) return;
+  const Warp& warp = current_->warps[thread / lanes];
+  if (warp.calls == nullptr) return;
+  const auto& frames = warp.calls->frames[thread % lanes];
+  for (size_t i = frames.size(); i-- > 0;) {
+    const SourceLocation& from = code_.origins[static_cast<size_t>(frames[i].origin)].location;
+    if (from.line != 0) fault.callers.push_back({file_name(from.file), from.line, false});
+    add_inlined(fault, from);
   }
 }
 
@@ -69,28 +97,8 @@ Fault Executor::fault_of(const FaultError& error, const std::array<uint32_t, 3>&
     fault.ptx_line = origin.ptx_line;
     fault.ptx = origin.text;
     fault.line = origin.location.line;
-    const auto file_name = [&](uint32_t index) {
-      const auto file = code_.files.find(index);
-      return file == code_.files.end() ? std::string() : file->second;
-    };
-    const auto add_inlined = [&](const SourceLocation& location) {
-      constexpr size_t deepest = 64;
-      for (int32_t at = location.inlined_at; at >= 0 && fault.callers.size() < deepest;) {
-        const SourceLocation& site = code_.inline_sites[static_cast<size_t>(at)];
-        fault.callers.push_back({file_name(site.file), site.line, true});
-        at = site.inlined_at;
-      }
-    };
     fault.file = file_name(origin.location.file);
-    add_inlined(origin.location);
-    if (thread / lanes < current_->warp_count && current_->warps[thread / lanes].calls != nullptr) {
-      const auto& frames = current_->warps[thread / lanes].calls->frames[thread % lanes];
-      for (size_t i = frames.size(); i-- > 0;) {
-        const SourceLocation& from = code_.origins[frames[i].origin].location;
-        fault.callers.push_back({file_name(from.file), from.line, false});
-        add_inlined(from);
-      }
-    }
+    add_inlined(fault, origin.location);
   }
   fault.address = error.address;
   fault.message = error.message;

@@ -72,6 +72,8 @@ class Executor {
                          SiteRole role) const;
   uint64_t clock() const { return clock_; }
   PrintLog& printed() { return printed_; }
+  // Whether the address lies in a .const variable, or in the memory of the kernel's parameters.
+  bool is_constant(uint64_t address, bool parameters) const;
   const DeviceMemory& memory() const { return *context_.memory; }
   uint64_t new_copy_id() { return copies_++; }
 
@@ -107,6 +109,9 @@ class Executor {
   bool arrive(Warp& warp, const Block& block);
   bool spin(Warp& warp, const Block& block);
   bool lanes_exit(Warp& warp, uint32_t exiting);
+  std::string file_name(uint32_t index) const;
+  void add_inlined(Fault& fault, const SourceLocation& location) const;
+  void add_calls(Fault& fault, uint32_t thread) const;
   // calls.cpp
   bool call(Warp& warp, const Block& block);
   void enter(Warp& warp, const Block& block, const CallSite& site, int lane,

@@ -94,12 +94,17 @@ Flow build_flow(const std::vector<Lowered>& code, const std::vector<uint32_t>& l
   for (const int b : order) {
     for (const int s : successors[b]) predecessors[s].push_back(b);
   }
-  // Dominators and loops; very large functions keep plain reverse post-order.
-  if (n <= 4096) {
+  size_t edges = 0;
+  for (const auto& list : successors) edges += list.size();
+  // Dominators and loops; very large or tangled functions keep plain reverse post-order.
+  constexpr size_t max_nodes = 4096, max_edges = 16384, max_loops = 4096;
+  constexpr int max_passes = 256;
+  if (n <= max_nodes && edges <= max_edges) {
     BitMatrix dominators(n, n, true);
     std::fill(dominators.row(0), dominators.row(0) + dominators.words(), 0);
     dominators.set(0, 0);
-    for (bool changed = true; changed;) {
+    int passes = 0;
+    for (bool changed = true; changed && passes < max_passes; ++passes) {
       changed = false;
       for (const int b : order) {
         if (b == 0) continue;
@@ -118,7 +123,7 @@ Flow build_flow(const std::vector<Lowered>& code, const std::vector<uint32_t>& l
     std::vector<std::vector<char>> loops;
     for (const int b : order) {
       for (const int head : successors[b]) {
-        if (!dominators.test(b, head)) continue;
+        if (!dominators.test(b, head) || loops.size() >= max_loops) continue;
         std::vector<char> members(n, 0);
         members[head] = 1;
         std::vector<int> work{b};

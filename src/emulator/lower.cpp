@@ -39,8 +39,8 @@ int8_t copy_rule(const Instruction& in) {
 
 bool takes_the_whole_warp(std::string_view opcode) {
   for (const std::string_view base :
-       {"call", "ret", "brx.", "bar.", "barrier.", "shfl.", "vote.", "match.", "redux.", "mma.",
-        "wmma.", "wgmma.", "ldmatrix.", "stmatrix.", "movmatrix.", "elect.", "setmaxnreg.",
+       {"call", "brx.", "bar.", "barrier.", "shfl.", "vote.", "match.", "redux.", "mma.", "wmma.",
+        "wgmma.", "ldmatrix.", "stmatrix.", "movmatrix.", "elect.", "setmaxnreg.",
         "mbarrier.try_wait."}) {
     if (opcode.starts_with(base)) return true;
   }
@@ -108,7 +108,10 @@ void Lowering::run() {
 }
 
 void Lowering::lower_one(const Instruction& in, std::vector<uint32_t>& skipped) {
-  if (guard_ >= 0 && takes_the_whole_warp(in.opcode)) return branch_around(in, skipped);
+  const bool returns = in.opcode.starts_with("ret") && !function_.is_entry;
+  if (guard_ >= 0 && (returns || takes_the_whole_warp(in.opcode))) {
+    return branch_around(in, skipped);
+  }
   keep_guard(in);
   instruction(in);
 }
@@ -184,6 +187,8 @@ int32_t Lowering::temporary(int bits) {
 }
 
 Ref Lowering::fill(ConstantFill f) {
+  constexpr uint32_t limit = 4u << 20;  // of each warp
+  if (code_.constant_bytes > limit) unsupported("more than 4 MiB of constants");
   f.offset = code_.constant_bytes;
   code_.constant_bytes += (f.bytes * lanes + 63u) / 64 * 64;
   code_.constants.push_back(f);

@@ -258,6 +258,7 @@ std::array<Handler, 2> fence_handler();  // Op::imm: a FenceKind
 std::array<Handler, 2> printf_handler();
 std::array<Handler, 2> assert_handler();
 std::array<Handler, 2> alloca_handler();
+std::array<Handler, 2> variable_test_handler();  // Op::imm: 0 constant, 1 the kernel's parameters
 std::array<Handler, 2> stackrestore_handler();
 std::array<Handler, 2> nothing_handler();
 std::array<Handler, 2> shuffle_handler(std::string_view mode);  // up down bfly idx

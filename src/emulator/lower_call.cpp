@@ -120,21 +120,23 @@ void Lowering::call() {
 
 // What the device's runtime provides.
 void Lowering::system_call(const std::string& name, const CallSite& site) {
-  const auto list = [&](const std::vector<Passed>& passed, size_t count) {
+  const auto list = [&](const std::vector<Passed>& passed, const std::vector<uint32_t>& bytes) {
     std::vector<Ref> refs;
-    if (passed.size() != count) unsupported("number of arguments");
-    for (const Passed& p : passed) refs.push_back({-1, static_cast<int32_t>(p.offset)});
+    if (passed.size() != bytes.size()) unsupported("number of arguments");
+    for (size_t i = 0; i < bytes.size(); ++i) {
+      if (passed[i].bytes < bytes[i]) unsupported("size of an argument");
+      refs.push_back({-1, static_cast<int32_t>(passed[i].offset)});
+    }
     return refs;
   };
   std::array<Handler, 2> handler{};
   std::vector<Ref> places;
   if (name == "vprintf") {
-    places = list(site.arguments, 2);
-    if (site.results.size() > 1) unsupported("number of results");
-    for (const Passed& p : site.results) places.push_back({-1, static_cast<int32_t>(p.offset)});
+    places = list(site.arguments, {8, 8});
+    if (!site.results.empty()) places.push_back(list(site.results, {4})[0]);
     handler = printf_handler();
   } else if (name == "__assertfail") {
-    places = list(site.arguments, 5);
+    places = list(site.arguments, {8, 8, 4, 8, 8});
     handler = assert_handler();
   } else {
     unsupported("device function '" + name + "'");

@@ -301,7 +301,9 @@ void Lowering::isspacep() {
   if (parts_.size() != 2) unsupported();
   expect_operands(2);
   const Ref address_value = source(operand(1), {64, false});
-  Lowered& l = emit(window_test_handler(parts_[1]));
+  const bool of_variable = parts_[1] == "const" || parts_[1] == "param";
+  Lowered& l = emit(of_variable ? variable_test_handler() : window_test_handler(parts_[1]));
+  l.imm = parts_[1] == "param" ? 1 : 0;
   use(l, l.a = address_value);
   define(l, l.d = reg(predicate_target(operand(0))));
 }

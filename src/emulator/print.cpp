@@ -18,6 +18,7 @@ namespace {
 constexpr size_t max_string = 4096;       // characters of a format or of one %s
 constexpr size_t max_record = 64 * 1024;  // characters of one printf
 constexpr int max_width = 1024;
+constexpr size_t record_bytes = 16;  // what a record costs beside its text: empty ones do, too
 
 // One thread's view of memory through generic addresses.
 class LaneMemory {
@@ -266,11 +267,12 @@ void assert_op(const Op& op, Warp& warp) {
 }  // namespace
 
 void PrintLog::add(uint64_t block, std::string text) {
-  if (bytes_ + text.size() > printed_limit_bytes) {
+  const size_t cost = text.size() + record_bytes;
+  if (bytes_ + cost > printed_limit_bytes) {
     open_ = false;
     return drop();
   }
-  bytes_ += text.size();
+  bytes_ += cost;
   records_.push_back({block, std::move(text)});
 }
 
@@ -285,8 +287,11 @@ std::string PrintLog::merge(const std::vector<const PrintLog*>& logs, uint64_t& 
                    [](const Record* a, const Record* b) { return a->block < b->block; });
   std::string out;
   size_t kept = 0;
-  while (kept < records.size() && out.size() + records[kept]->text.size() <= printed_limit_bytes) {
-    out += records[kept++]->text;
+  size_t bytes = 0;
+  for (; kept < records.size(); ++kept) {
+    bytes += records[kept]->text.size() + record_bytes;
+    if (bytes > printed_limit_bytes) break;
+    out += records[kept]->text;
   }
   dropped += records.size() - kept;
   return out;

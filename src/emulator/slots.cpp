@@ -24,6 +24,11 @@ Slots assign_slots(const std::vector<Lowered>& code, const Flow& flow,
   const auto count = static_cast<int32_t>(register_bits.size());
   const size_t words = (static_cast<size_t>(count) + 63) / 64;
   const size_t nodes = flow.nodes.size();
+  constexpr size_t max_liveness_bytes = size_t{1} << 29;
+  if (nodes * words > max_liveness_bytes / (4 * sizeof(uint64_t))) {
+    throw DecodeError{"unsupported: " + std::to_string(nodes) + " blocks with " +
+                      std::to_string(count) + " registers in one function"};
+  }
   std::vector<Bits> used(nodes, Bits(words)), defined(nodes, Bits(words)), in(nodes, Bits(words)),
       out(nodes, Bits(words));
   for (const int b : flow.order) {
@@ -49,11 +54,16 @@ Slots assign_slots(const std::vector<Lowered>& code, const Flow& flow,
     }
   }
 
+  constexpr size_t max_neighbours = size_t{1} << 25;
+  size_t neighbour_count = 0;
   std::vector<std::vector<int32_t>> neighbours(count);
   std::vector<int32_t> first_seen, hint(count, -1);
   std::vector<char> seen(count, 0);
   const auto interfere = [&](int32_t x, int32_t y) {
     if (x == y || register_bits[x] != register_bits[y]) return;
+    if (++neighbour_count > max_neighbours) {
+      throw DecodeError{"unsupported: too many registers live at once"};
+    }
     neighbours[x].push_back(y);
     neighbours[y].push_back(x);
   };

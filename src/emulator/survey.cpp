@@ -30,7 +30,11 @@ std::vector<InstructionForm> survey(const Module& module) {
       form.count += 1;
       if (form.problem.empty()) form.problem = problem;
     };
-    lowering.run();
+    try {
+      lowering.run();
+    } catch (const DecodeError& error) {  // what stands before the first instruction
+      forms[".func"] = {".func", forms[".func"].count + 1, error.message};
+    }
   }
   std::vector<InstructionForm> result;
   for (auto& [opcode, form] : forms) {

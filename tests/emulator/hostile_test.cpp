@@ -71,9 +71,9 @@ TEST_CASE("long texts take time in proportion to their length") {
   CHECK(answer(body(text + "ret;")).empty());
 
   text = head;
-  for (size_t i = 0; i < many; ++i) text += fmt::format(".global .b32 g{};\n", i);
+  for (size_t i = 0; i < many / 2; ++i) text += fmt::format(".global .b32 g{};\n", i);
   text += ".visible .entry k() { .reg .b64 %r;\n";
-  for (size_t i = 0; i < many; ++i) text += fmt::format("mov.u64 %r, g{};\n", many - 1 - i);
+  for (size_t i = many / 2; i-- > 0;) text += fmt::format("mov.u64 %r, g{};\n", i);
   CHECK(answer(text + "ret; }").empty());
 
   text = head;
@@ -116,4 +116,36 @@ TEST_CASE("a chain of calls deeper than any stack is refused, not followed") {
   REQUIRE(report);
   REQUIRE(report->fault);
   CHECK(report->fault->kind == FaultKind::budget_exceeded);
+}
+
+TEST_CASE("functions too large for the tables of decode are refused") {
+  std::string text;
+  for (int i = 0; i < 40000; ++i) text += fmt::format("mov.u32 %r1, {};\n", i);
+  has(answer(body(".reg .b32 %r<2>;\n" + text + "ret;")), "more than 4 MiB of constants");
+
+  text = ".reg .b32 %r<9001>;\nmov.u32 %r9000, %tid.x;\n";
+  for (int i = 0; i < 9000; ++i) text += fmt::format("mov.u32 %r{}, %r9000;\n", i);
+  for (int i = 0; i < 9000; ++i) text += fmt::format("add.u32 %r0, %r0, %r{};\n", i);
+  has(answer(body(text + "ret;")), "too many registers live at once");
+
+  text = ".reg .b32 %r<40001>; .reg .pred %p;\nmov.u32 %r40000, %tid.x;\n";
+  for (int i = 0; i < 40000; ++i) {
+    text += fmt::format("L{0}: mov.u32 %r{0}, %r40000;\n@%p bra L{0};\n", i);
+  }
+  has(answer(body(text + "ret;")), "registers in one function");
+}
+
+TEST_CASE("tables of branches and nests of loops keep decode short") {
+  std::string labels, text;
+  for (int i = 0; i < 2000; ++i) labels += fmt::format("{}L{}", i > 0 ? ", " : "", i);
+  for (int i = 0; i < 40; ++i) text += fmt::format("t{0}: .branchtargets {1};\n", i, labels);
+  for (int i = 0; i < 2000; ++i) {
+    text += fmt::format("L{}: brx.idx %r1, t{};\n", i, i % 40);
+  }
+  CHECK(answer(body(".reg .b32 %r<2>;\n" + text + "ret;")).empty());
+
+  text.clear();
+  for (int i = 0; i < 2000; ++i) text += fmt::format("A{}: add.u32 %r1, %r1, 1;\n", i);
+  for (int i = 2000; i-- > 0;) text += fmt::format("@%p bra A{};\n", i);
+  CHECK(answer(body(".reg .b32 %r<2>; .reg .pred %p;\n" + text + "ret;")).empty());
 }
