@@ -25,7 +25,7 @@ struct Options {
   std::string kernel, recipe, architecture, device;
   std::string check = "all";
   std::vector<std::string> dims, defines, inputs, outputs;
-  bool strict = false, fast_math = false, json = false;
+  bool strict = false, fast_math = false, exact_matrix = false, json = false;
   int threads = 1;
   std::uint64_t budget = 0, seed = 1;
   std::int64_t blocks = 0;
@@ -59,6 +59,14 @@ emulator::Checks checks_of(const std::string& level) {
   if (level == "all") return emulator::Checks::all;
   if (level == "races") return emulator::Checks::shared_races;
   return emulator::Checks::bounds;
+}
+
+Result<emulator::MatrixArithmetic> exact_arithmetic(const emulator::DeviceEntry& entry) {
+  const int capability = entry.compute_major * 10 + entry.compute_minor;
+  if (capability == 90) return emulator::MatrixArithmetic::hopper;
+  if (capability == 89) return emulator::MatrixArithmetic::ada;
+  if (capability == 80) return emulator::MatrixArithmetic::ampere;
+  return bad_input(fmt::format("how the tensor cores of {} round is not known", entry.name));
 }
 
 // --device names a row of the table; else the first row of --arch; else the first row.
@@ -183,6 +191,19 @@ json parts_json(const device::ModelledTime& time) {
   return parts;
 }
 
+// What kernels printed, launch by launch, and how many calls of printf the limit left out.
+std::pair<std::string, std::uint64_t> printed(const device::Emulation& done) {
+  std::pair<std::string, std::uint64_t> result;
+  for (const auto& launch : done.launches) {
+    result.first += launch.report.printed;
+    result.second += launch.report.printed_dropped;
+  }
+  return result;
+}
+
+// Not to be summed over launches.
+bool is_fraction(const std::string& name) { return name == "occupancy" || name.ends_with("_rate"); }
+
 // Totals at the top, each launch beneath. Occupancy is that of the launch that takes longest.
 json report_json(const emulator::DeviceEntry& entry, const std::string& architecture,
                  const device::Emulation& done) {
@@ -196,7 +217,7 @@ json report_json(const emulator::DeviceEntry& entry, const std::string& architec
              {"blocks_total", record.blocks_total},
              {"counters", record.counters}};
     for (const auto& [name, value] : record.counters)
-      if (name != "occupancy") counters[name] = counters.value(name, 0.0) + value;
+      if (!is_fraction(name)) counters[name] = counters.value(name, 0.0) + value;
     if (record.modelled) {
       one["modelled_ns"] = record.modelled->total_ns;
       one["modelled_parts"] = parts_json(*record.modelled);
@@ -213,8 +234,11 @@ json report_json(const emulator::DeviceEntry& entry, const std::string& architec
       longest = &launch;
   json outputs = json::object();
   for (const auto& output : done.outputs) outputs[output.name] = output_json(output);
+  const auto [text, dropped] = printed(done);
   return {{"device", entry.name},
           {"architecture", architecture},
+          {"printed", text},
+          {"printed_dropped", dropped},
           {"faults", std::move(faults)},
           {"counters", std::move(counters)},
           {"occupancy", longest ? occupancy_json(*longest) : json(nullptr)},
@@ -225,6 +249,9 @@ json report_json(const emulator::DeviceEntry& entry, const std::string& architec
 }
 
 void print_report(const json& report, const device::Emulation& done) {
+  const auto [text, dropped] = printed(done);
+  fmt::print("{}{}", text, text.empty() || text.back() == '\n' ? "" : "\n");
+  if (dropped) fmt::print("({} more calls of printf)\n", dropped);
   for (const auto& fault : done.faults) fmt::print("fault      {}\n", fault.text());
   for (std::size_t i = 0; i < done.records.size(); ++i) {
     const auto& record = done.records[i];
@@ -289,6 +316,11 @@ Result<int> run(const Options& options) {
   request.recipe = std::move(form->recipe);
   request.settings.run.checks = checks_of(options.check);
   request.settings.run.collect_profile = options.check != "none";
+  if (options.exact_matrix) {
+    auto arithmetic = exact_arithmetic(**entry);
+    if (!arithmetic) return tl::unexpected<Error>(arithmetic.error());
+    request.settings.run.matrix_arithmetic = *arithmetic;
+  }
   request.seed = options.seed;
   request.run.seed = options.seed;
   request.run.threads = options.threads;
@@ -299,8 +331,11 @@ Result<int> run(const Options& options) {
   if (!done) return tl::unexpected<Error>(done.error());
   // The compiler's worker lives in "/", and that is where its sources seem to lie.
   const auto unit = std::filesystem::path(options.kernel).filename().string();
-  for (auto& fault : done->faults)
+  for (auto& fault : done->faults) {
     if (fault.file == "/" + unit) fault.file = unit;
+    for (std::size_t at; (at = fault.message.find(" /" + unit + ":")) != std::string::npos;)
+      fault.message.erase(at + 1, 1);
+  }
   for (const auto& [name, path] : *outputs) {
     const auto found =
         std::find_if(done->outputs.begin(), done->outputs.end(),
@@ -350,6 +385,8 @@ void add_emulate(CLI::App& app, Action& chosen) {
   command->add_option("--seed", options->seed, "seed of drawn inputs")->capture_default_str();
   command->add_flag("--strict", options->strict, "no contraction of a * b + c");
   command->add_flag("--fast-math", options->fast_math, "compile with --use_fast_math");
+  command->add_flag("--exact-matrix", options->exact_matrix,
+                    "matrix products bit by bit as the device's tensor cores are known to round");
   command->add_flag("--json", options->json, "print JSON");
   command->callback([&chosen, options] { chosen = [options] { return run(*options); }; });
 }

@@ -211,3 +211,50 @@ TEST_CASE("emulate compiles a .cu file, with macros and architectures") {
   CHECK(bad.exit_code == 2);
   CHECK(bad.err.find("bad.cu:1") != std::string::npos);
 }
+
+TEST_CASE("emulate finds a missing barrier and goes on counting") {
+  if (!has_nvrtc()) return;
+  Home home;
+  write(home.file("k.cu"), R"(extern "C" __global__ void twice(const float* x, float* y, int n) {
+  __shared__ float s[128];
+  s[threadIdx.x] = x[threadIdx.x];
+  if (SYNC) __syncthreads();
+  y[threadIdx.x] = 2 * s[127 - threadIdx.x];
+}
+)");
+  write(home.file("r.json"), recipe("1"));
+  const std::string command = "emulate k.cu --recipe r.json --dim N=128 --json --define SYNC=";
+  const auto raced = run_tool(command + "0", home.path());
+  INFO(raced.err);
+  CHECK(raced.exit_code == 1);
+  const json out = json::parse(raced.out);
+  bool found = false;
+  for (const auto& fault : out["faults"])
+    found = found || (fault["kind"] == "shared_race" && fault["line"] == 5 &&
+                      fault["message"].get<std::string>().find("k.cu:3") != std::string::npos);
+  CHECK(found);
+  CHECK(out["modelled_ns"].get<double>() > 0);
+  CHECK(run_tool(command + "0 --check bounds", home.path()).exit_code == 0);
+  const auto good = run_tool(command + "1", home.path());
+  INFO(good.out << good.err);
+  CHECK(good.exit_code == 0);
+}
+
+TEST_CASE("emulate keeps the first of what a kernel prints, however much it is") {
+  if (!has_nvrtc()) return;
+  Home home;
+  write(home.file("k.cu"), R"(extern "C" __device__ int printf(const char*, ...);
+extern "C" __global__ void twice(const float* x, float* y, int n) {
+  for (int k = 0; k < 200; ++k) printf("thread %d, round %d: %s\n", threadIdx.x, k, "a line as long as lines are in logs");
+  y[threadIdx.x] = 1;
+}
+)");
+  write(home.file("r.json"), recipe("1"));
+  const auto r = run_tool("emulate k.cu --recipe r.json --dim N=128 --json", home.path());
+  INFO(r.err);
+  REQUIRE(r.exit_code == 0);
+  const json out = json::parse(r.out);
+  CHECK(out["printed"].get<std::string>().starts_with("thread 0, round 0: a line"));
+  CHECK(out["printed"].get<std::string>().size() <= 1 << 20);
+  CHECK(out["printed_dropped"].get<std::uint64_t>() > 0);
+}
