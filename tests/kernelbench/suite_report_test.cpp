@@ -70,7 +70,7 @@ TEST_CASE("the sweep's summary") {
   CHECK(s.unsupported ==
         std::map<std::string, std::size_t>{{"", 1}, {"cumsum", 2}, {"max_pool1d", 1}});
   CHECK(s.modelled.tasks == 3);
-  CHECK(s.modelled.mean == Approx(2.0));  // of 4, 1 and 2
+  CHECK(s.modelled.mean() == Approx(2.0));  // of 4, 1 and 2
   CHECK(s.measured.tasks == 0);
 }
 
