@@ -49,7 +49,7 @@ GlobalChecker::GlobalChecker(const LaunchView& view)
       findings_(view.findings),
       synchronises_(has_synchronisation(view.code)),
       runs_(view.code.sites.size() + 1),
-      site_origin_(view.code.sites.size() + 1, -1),
+      site_origin_(view.code.sites.size() + 1 + view.code.origins.size(), -1),
       site_shadow_(view.code.sites.size() + 1, nullptr) {}
 
 void GlobalChecker::block_begins(const BlockPlace&) {}
@@ -388,18 +388,14 @@ bool GlobalChecker::ordered(const Record& earlier, uint32_t owner) {
 
 GlobalChecker::Request GlobalChecker::request_of(const CopyEvent& copy, Act act) const {
   const uint32_t owner = owner_of(copy.warp);
-  return {copy.warp,
-          copy.op,
-          owner,
-          synchronises_ ? epoch_of(owner) : 0,
-          static_cast<uint16_t>(copy.op.site),
-          act,
-          false,
-          copy.parts.empty() ? 0 : copy.parts[0].lane};
+  return {copy.warp, copy.op, owner, synchronises_ ? epoch_of(owner) : 0,
+          // Copies have no site of their own: theirs lie behind the code's, one per origin.
+          static_cast<uint16_t>(code_.sites.size() + 1 + static_cast<size_t>(copy.op.origin)), act,
+          false, copy.parts.empty() ? 0 : copy.parts[0].lane};
 }
 
 void GlobalChecker::copy_issued(const CopyEvent& copy) {
-  site_origin_[copy.op.site] = copy.op.origin;
+  site_origin_[code_.sites.size() + 1 + static_cast<size_t>(copy.op.origin)] = copy.op.origin;
   const auto side = [&](const Allocation* allocation, Act act) {
     if (allocation == nullptr) return;
     Shadow& shadow = shadow_of(*allocation);

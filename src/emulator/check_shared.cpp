@@ -48,7 +48,15 @@ SharedChecker::SharedChecker(const LaunchView& view, bool full)
       bytes_(view.shared_bytes),
       partial_(has_partial_synchronisation(view.code)),
       runs_(view.code.sites.size() + 1),
-      site_origin_(view.code.sites.size() + 1, -1) {}
+      site_origin_(view.code.sites.size() + 1 + view.code.origins.size(), -1) {
+  for (size_t o = 0; o < code_.origins.size(); ++o) {
+    site_origin_[static_cast<size_t>(copy_site(static_cast<int32_t>(o)))] = static_cast<int32_t>(o);
+  }
+}
+
+int32_t SharedChecker::copy_site(int32_t origin) const {
+  return static_cast<int32_t>(code_.sites.size()) + 1 + origin;
+}
 
 SharedChecker::Shadow& SharedChecker::shadow_of(const BlockPlace& place) {
   if (place.slot >= shadows_.size()) shadows_.resize(place.slot + 1);
@@ -445,8 +453,7 @@ void SharedChecker::mark_written(Shadow& s, size_t first, size_t last, int32_t t
 // ---- asynchronous copies -----------------------------------------------------------------------
 
 void SharedChecker::copy_issued(const CopyEvent& copy) {
-  const auto site = static_cast<int32_t>(copy.op.site);
-  site_origin_[copy.op.site] = copy.op.origin;
+  const int32_t site = copy_site(copy.op.origin);
   const uint32_t w = copy.warp.index;
   for (const CopyPart& part : copy.parts) {
     if (copy.source.owner != nullptr) {
@@ -560,7 +567,7 @@ void SharedChecker::copy_completed(const CopyEvent& copy) {
   for (const CopyPart& part : copy.parts) {
     const size_t first = part.destination >> shift_;
     mark_written(s, first, (part.destination + part.bytes) >> shift_, tag,
-                 static_cast<int32_t>(copy.op.site), copy.async_proxy ? several_lanes : part.lane);
+                 copy_site(copy.op.origin), copy.async_proxy ? several_lanes : part.lane);
   }
 }
 

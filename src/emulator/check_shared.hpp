@@ -115,6 +115,8 @@ class SharedChecker : public Listener {
     return (wide[0] | wide[1] | wide[2] | wide[3]) != 0;
   }
   Shadow& shadow_of(const BlockPlace& place);
+  // Copies have no site of their own: theirs lie behind the code's, one per origin.
+  int32_t copy_site(int32_t origin) const;
   void derive(Runs& runs, const AccessEvent& e);
   void refine(uint32_t bytes);
   void forget_time(Shadow& shadow);
