@@ -119,7 +119,10 @@ inline store::CandidateView candidate_view() {
   modelled.launch_ns = 2'000;
   modelled.issue_ns = 7'375;
   modelled.shared_ns = 700;
+  modelled.latency_ns = 2'500;
+  modelled.l2_ns = 850;
   modelled.dram_ns = 999.6;
+  modelled.tail_ns = 400;
   modelled.counters_json = R"({"warp_instructions":1200})";
   view.modelled = {modelled};
   store::MeasuredTime measured;

@@ -166,6 +166,7 @@ TEST_CASE("verdicts and times hit by their whole key", "[store]") {
   good(evidence.put_modelled(t));
   CHECK(good(evidence.modelled(t.key))->modelled_ns == 5000);
   CHECK(good(evidence.modelled(t.key))->dram_ns == 4000);
+  CHECK(good(evidence.modelled(t.key))->l2_ns == 2500);
   for (auto change : {+[](ModelledKey& k) { k.binary_hash += "x"; },
                       +[](ModelledKey& k) { k.device += "x"; },
                       +[](ModelledKey& k) { k.cost_model_version += 1; }}) {

@@ -97,6 +97,7 @@ inline ModelledTime modelled_time(const std::string& candidate, double ns,
   t.key = {candidate, sha256("binary of " + candidate), "emulated NVIDIA H200", version};
   t.modelled_ns = ns;
   t.launch_ns = 1000;
+  t.l2_ns = ns / 2;
   t.dram_ns = ns - 1000;
   return t;
 }
