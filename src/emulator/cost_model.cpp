@@ -64,8 +64,8 @@ double l1_cycles(const DeviceEntry& device, const Profile& profile, double share
 double overlapped(double a, double b, double c) {
   const double longest = std::max({a, b, c});
   if (longest == 0.0) return 0.0;
-  const auto fourth = [&](double x) { return std::pow(x / longest, 4.0); };
-  return longest * std::pow(fourth(a) + fourth(b) + fourth(c), 0.25);
+  const auto power = [&](double x) { return std::pow(x / longest, kOverlapNorm); };
+  return longest * std::pow(power(a) + power(b) + power(c), 1.0 / kOverlapNorm);
 }
 
 }  // namespace

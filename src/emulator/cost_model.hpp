@@ -3,11 +3,11 @@
 // mixed with measurements.
 //
 //   sm    = max(issue, shared, latency)
-//   total = launch + (sm^4 + l2^4 + dram^4)^(1/4) + tail
+//   total = launch + (sm^p + l2^p + dram^p)^(1/p) + tail,  p = kOverlapNorm
 //
 // Each part is the time that the launch would take if nothing else limited it, so the largest names
 // the limiter and parts do not add up. The norm stands for overlap that is not perfect: two equal
-// parts cost 19 % more than one, a part half as long as the largest 1.5 %.
+// parts cost 4.4 % more than one, a part nine tenths as long as the largest 1.1 %.
 //
 // issue    An SM's busiest pipe (fma, alu, integer multiply, fp16, fp64, special, load/store,
 //          tensor) or its four schedulers, whichever is longer. PTX instructions count as what the
@@ -46,6 +46,9 @@ namespace mtmc::emulator {
 
 // Part of the identity of a modelled time: changes whenever any result may change.
 inline constexpr int kCostModelVersion = 2;
+
+// An assumption until a GPU says otherwise: infinity would be a roofline, 1 no overlap at all.
+inline constexpr double kOverlapNorm = 16;
 
 enum class CostLimiter : std::uint8_t { issue, shared, latency, l2, dram };
 

@@ -31,8 +31,9 @@ ModelledTime model(const Profile& c, const BlockResources& b = kBlock,
   const auto time = modelled_time(device, c, Trace{}, b);
   REQUIRE(time.has_value());
   const double sm = std::max({time->issue_ns, time->shared_ns, time->latency_ns});
-  const double limits =
-      std::pow(std::pow(sm, 4) + std::pow(time->l2_ns, 4) + std::pow(time->dram_ns, 4), 0.25);
+  const double limits = std::pow(std::pow(sm, kOverlapNorm) + std::pow(time->l2_ns, kOverlapNorm) +
+                                     std::pow(time->dram_ns, kOverlapNorm),
+                                 1 / kOverlapNorm);
   REQUIRE(time->total_ns == Approx(time->launch_ns + limits + time->tail_ns));
   REQUIRE(time->tail_ns >= 0.0);
   return *time;
