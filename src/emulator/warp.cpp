@@ -279,6 +279,8 @@ void Executor::run_warp(Warp& warp) {
       warp.counted = false;
       clock_ += block.instructions;
       if ((quota_ -= block.charge) < 0) charge(warp, block);
+    } else {
+      warp.counted = false;  // said it of this block, not of the next
     }
     const Op* op = ops + warp.op;
     const Op* const end = ops + block.last;

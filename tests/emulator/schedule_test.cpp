@@ -161,3 +161,26 @@ TEST_CASE("a warp waits for another warp's flag in shared memory") {
   CHECK(report->fault->kind == FaultKind::deadlock);
   CHECK(report->fault->text().find("block (0,0,0) warp 1 spins at line") != std::string::npos);
 }
+
+TEST_CASE("what follows a wait that parked the warp is counted") {
+  const Program program = assemble(module_of(R"(
+.visible .entry meets()
+{
+  .reg .b32 %r<4>;
+  mov.u32 %r1, %tid.x;
+  barrier.cluster.arrive.aligned;
+  add.u32 %r3, %r1, 5;
+  barrier.cluster.wait.aligned;
+  add.u32 %r2, %r1, 1;
+  add.u32 %r2, %r2, %r1;
+  ret;
+}
+)"),
+                                   "meets");
+  Device device;
+  LaunchParams params = launch({2, 1, 1}, {64, 1, 1}, {});
+  params.cluster = {2, 1, 1};
+  const auto report = run_well(program, device, params);
+  CHECK(report.profile.warp_instructions[static_cast<size_t>(IssueClass::integer)] == 3 * 4);
+  CHECK(report.profile.warp_instructions[static_cast<size_t>(IssueClass::move)] == 4);
+}
