@@ -126,6 +126,22 @@ const std::vector<Case>& cases() {
       {"async_copy_hazard bulk source", "proxies", "source_reused", one_output, 0, "sm_90a"},
       {"missing_proxy_fence store", "proxies", "store_without_fence", one_output, 0, "sm_90a"},
       {"missing_proxy_fence mbarrier", "proxies", "mbarrier_without_fence", two_ints, 0, "sm_90a"},
+      {"mbarrier_mismatch", "proxies", "too_many_arrivals", one_output, 0, "sm_90a"},
+      {"stack_overflow", "calls", "overflow",
+       [](Device& d) {
+         return launch({1, 1, 1}, {33, 1, 1}, Arguments().add(d.upload(std::vector<int>(1), "x")));
+       }},
+      {"invalid_call", "calls", "wild_pointer",
+       [](Device& d) {
+         const uint64_t op = d.upload(std::vector<uint64_t>{1}, "op");
+         const uint64_t x = d.upload(std::vector<int>(1), "x");
+         return launch({1, 1, 1}, {1, 1, 1}, Arguments().add(op).add(x));
+       }},
+      {"assertion_failed", "calls", "asserts",
+       [](Device& d) {
+         return launch({1, 1, 1}, {64, 1, 1},
+                       Arguments().add(d.upload(std::vector<int>(64, -1), "x")));
+       }},
       {"divergent_barrier", "faults", "divergent_barrier",
        [](Device& d) { return over(d, 32, 32); }},
       {"deadlock", "faults", "deadlock", [](Device& d) { return over(d, 96, 96); }},

@@ -106,3 +106,11 @@ extern "C" __global__ void source_reused(int* y) {
   tile[threadIdx.x] = 0;
   if (threadIdx.x == 0) wait_stores();
 }
+
+extern "C" __global__ void too_many_arrivals(int* y) {
+  __shared__ uint64_t bar;
+  if (threadIdx.x == 0) init(&bar, 2);
+  __syncthreads();
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0], 3;" ::"r"(shared_address(&bar)) : "memory");
+  y[threadIdx.x] = 1;
+}
