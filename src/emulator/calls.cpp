@@ -167,6 +167,27 @@ bool Executor::leave_function(Warp& warp, const Block& block) {
     top[l] = back.top;
     next[static_cast<size_t>(l)] = back.next;
   }
+  return go_each(warp, next);
+}
+
+bool Executor::branch_by_table(Warp& warp, const Block& block) {
+  const auto* index = reinterpret_cast<const uint32_t*>(warp.registers + block.barrier_id);
+  const std::vector<uint32_t>& table = code_.branch_tables[block.call];
+  std::array<uint32_t, lanes> next{};
+  for (uint32_t m = warp.mask; m != 0; m &= m - 1) {
+    const int l = __builtin_ctz(m);
+    if (index[l] >= table.size()) {
+      throw FaultError{FaultKind::invalid_call, block.exit_origin,
+                       static_cast<int>(warp.index * lanes) + l, 0,
+                       fmt::format("branch target {} of {}", index[l], table.size())};
+    }
+    next[static_cast<size_t>(l)] = table[index[l]];
+  }
+  return go_each(warp, next);
+}
+
+// Sends each active lane to a block of its own; false when the warp has to stop.
+bool Executor::go_each(Warp& warp, const std::array<uint32_t, lanes>& next) {
   for (uint32_t remaining = warp.mask; remaining != 0;) {
     const auto first = static_cast<size_t>(__builtin_ctz(remaining));
     uint32_t together = 0;
@@ -175,33 +196,6 @@ bool Executor::leave_function(Warp& warp, const Block& block) {
       if (next[l] == next[first]) together |= 1u << l;
     }
     const uint32_t to = next[first];
-    if (together == warp.mask) {
-      warp.block = to;
-      warp.op = code_.blocks[to].first;
-      return true;
-    }
-    push(warp, {to, code_.blocks[to].first, together, Group::State::runnable, false, 0, {}});
-    remaining &= ~together;
-  }
-  return select(warp);
-}
-
-bool Executor::branch_by_table(Warp& warp, const Block& block) {
-  const auto* index = reinterpret_cast<const uint32_t*>(warp.registers + block.barrier_id);
-  const std::vector<uint32_t>& table = code_.branch_tables[block.call];
-  for (uint32_t remaining = warp.mask; remaining != 0;) {
-    const int first = __builtin_ctz(remaining);
-    if (index[first] >= table.size()) {
-      throw FaultError{FaultKind::invalid_call, block.exit_origin,
-                       static_cast<int>(warp.index * lanes) + first, 0,
-                       fmt::format("branch target {} of {}", index[first], table.size())};
-    }
-    const uint32_t to = table[index[first]];
-    uint32_t together = 0;
-    for (uint32_t m = remaining; m != 0; m &= m - 1) {
-      const int l = __builtin_ctz(m);
-      if (index[l] < table.size() && table[index[l]] == to) together |= 1u << l;
-    }
     if (together == warp.mask) {
       warp.block = to;
       warp.op = code_.blocks[to].first;

@@ -13,17 +13,15 @@
 //          tensor) or its four schedulers, whichever is longer. PTX instructions count as what the
 //          hardware makes of them: issue_cost.cpp has the table.
 // shared   An SM's L1 data stage: shared-memory wavefronts (bank conflicts included), and for
-// global
-//          and local accesses one per request or per 128 bytes of sectors, whichever is more.
+//          global and local accesses one per request or per 128 bytes of sectors, whichever is
+//          more.
 // latency  A traced block alone on an SM (sm_replay.hpp), dependences, barriers and memory latency
 //          included, over as many blocks as are resident together. Low occupancy shows here.
 // l2       Bytes that L1 lets through (cache_model.hpp) over L2's bandwidth, or over that of the
-// SMs
-//          that have a block if these can draw less.
+//          SMs that have a block if these can draw less.
 // dram     Bytes that L2 lets through, likewise over DRAM's.
 // tail     What whole blocks on whole SMs cost beyond an even spread of the work: the busiest SM
-// has
-//          ceil(blocks / SMs) blocks and runs them in whole rounds.
+//          has ceil(blocks / SMs) blocks and runs them in whole rounds.
 //
 // The first four are of an even spread. Counts of a sample of blocks scale by blocks_total /
 // blocks_run.

@@ -119,6 +119,7 @@ class Executor {
   uint32_t pointed_function(Warp& warp, const Block& block, const CallSite& site, int lane) const;
   bool leave_function(Warp& warp, const Block& block);
   bool branch_by_table(Warp& warp, const Block& block);
+  bool go_each(Warp& warp, const std::array<uint32_t, lanes>& next);
   void charge(Warp& warp, const Block& block);
 
   LaunchContext& context_;

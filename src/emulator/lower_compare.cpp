@@ -103,8 +103,6 @@ void Lowering::setp() {
     if (c.boolean.empty()) {
       combine("not", inverted, compared[0], compared[0]);
     } else {
-      Comparison plain = c;
-      plain.boolean.clear();
       const Ref bits = reg(temporary(1));
       emit_entry(*c.entry, {bits, source(operand(1), c.entry->sources[0]),
                             source(operand(2), c.entry->sources[1])});

@@ -7,16 +7,17 @@
 //
 // Largest error of each form here, and what the PTX ISA promises of the hardware. An ulp is of the
 // exact result; the .ftz forms flush operands and results and are otherwise the same.
-//   ex2.approx.f32                1 ulp                    2^-22 relative
-//   lg2.approx.f32                0.51 ulp                 2^-22 absolute in (1/2, 2), else
-//   relative sin, cos.approx.f32           2^-24 for |x| <= 2^33    2^-20.5 absolute in [-2 pi, 2
-//   pi] tanh.approx.f32               0.51 ulp                 2^-11 relative rcp.approx.f32 0.5
-//   ulp                  2^-23 relative sqrt.approx.f32               0.51 ulp 2^-23 relative
-//   rsqrt.approx.f32              0.51 ulp                 2^-22.9 relative
-//   div.approx.f32, div.full.f32  0.51 ulp                 2 ulp (div.approx: 2^-126 <= |b| <=
-//   2^126) ex2.approx.{f16,bf16}         0.51 ulp                 2^-9.9, 2^-7 relative
-//   tanh.approx.{f16,bf16}        0.51 ulp                 2^-10.987, 2^-8 absolute
-//   rcp, rsqrt.approx.ftz.f64     2^-20 relative           none stated
+//   ex2.approx.f32         1 ulp                    2^-22 relative
+//   lg2.approx.f32         0.51 ulp                 2^-22 absolute in (1/2, 2), else relative
+//   sin, cos.approx.f32    2^-24 for |x| <= 2^33    2^-20.5 absolute in [-2 pi, 2 pi]
+//   tanh.approx.f32        0.51 ulp                 2^-11 relative
+//   rcp.approx.f32         0.5 ulp                  2^-23 relative
+//   sqrt.approx.f32        0.51 ulp                 2^-23 relative
+//   rsqrt.approx.f32       0.51 ulp                 2^-22.9 relative
+//   div.approx, div.full   0.51 ulp                 2 ulp (div.approx: 2^-126 <= |b| <= 2^126)
+//   ex2.approx.f16, bf16   0.51 ulp                 2^-9.9, 2^-7 relative
+//   tanh.approx.f16, bf16  0.51 ulp                 2^-10.987, 2^-8 absolute
+//   rcp, rsqrt.ftz.f64     2^-20 relative           none stated
 // Beyond 2^33 sin and cos stay in [-1, 1] and lose accuracy with the size of the argument.
 // tests/emulator/approximation_test.cpp holds them to both columns.
 //

@@ -10,7 +10,7 @@ namespace mtmc::emulator {
 
 void fuzz_parse(std::string_view text);   // parse_module and survey
 void fuzz_decode(std::string_view text);  // decode of every kernel
-// One block of every kernel, with a small budget and all checks, on arguments that point to
+// One block of every kernel, with a small budget and bounds checked, on arguments that point to
 // buffers.
 void fuzz_run(std::string_view text);
 
