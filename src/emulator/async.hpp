@@ -81,7 +81,13 @@ struct WarpAsync {
   uint32_t cluster_pending = 0;  // lanes that arrived and have not waited
   uint64_t cluster_phase[lanes] = {};
 
-  std::vector<uint32_t> register_counts;  // of setmaxnreg, in order
+  // setmaxnreg, in order.
+  struct RegisterLimit {
+    uint32_t count = 0;
+    bool grows = false;  // .inc
+    const Op* op = nullptr;
+  };
+  std::vector<RegisterLimit> register_limits;
 };
 
 struct BlockAsync {
@@ -141,6 +147,8 @@ void mbarrier_arrive(const Op& op, Warp& warp, int lane, const SharedPlace& plac
 
 // Lands what the lanes have under way; called when they exit.
 void land_all(Warp& warp, uint32_t exiting);
+// Faults when a warp that is done left out a setmaxnreg that its warpgroup executed.
+void check_register_limits(Warp& leaving);
 // True when every live thread of the cluster has arrived at phase `phase`.
 bool cluster_phase_completed(Cluster& cluster, uint64_t phase);
 

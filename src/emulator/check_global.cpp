@@ -391,7 +391,7 @@ GlobalChecker::Request GlobalChecker::request_of(const CopyEvent& copy, Act act)
   return {copy.warp, copy.op, owner, synchronises_ ? epoch_of(owner) : 0,
           // Copies have no site of their own: theirs lie behind the code's, one per origin.
           static_cast<uint16_t>(code_.sites.size() + 1 + static_cast<size_t>(copy.op.origin)), act,
-          false, copy.parts.empty() ? 0 : copy.parts[0].lane};
+          act == Act::atomic, copy.parts.empty() ? 0 : copy.parts[0].lane};
 }
 
 void GlobalChecker::copy_issued(const CopyEvent& copy) {
@@ -416,7 +416,10 @@ void GlobalChecker::copy_issued(const CopyEvent& copy) {
     }
   };
   side(copy.source.allocation, Act::load);
-  side(copy.destination.allocation, Act::store);
+  // Each reduction of an element is a relaxed atomic.
+  const bool reduces =
+      copy.async_proxy && code_.async_forms[copy.op.imm].reduction != BulkReduction::none;
+  side(copy.destination.allocation, reduces ? Act::atomic : Act::store);
 }
 
 void GlobalChecker::copy_source_read(const CopyEvent& copy) {

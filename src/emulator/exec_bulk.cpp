@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "emulator/async.hpp"
 #include "emulator/executor.hpp"
@@ -18,74 +17,114 @@ namespace n = numeric;
 
 template <class T>
 T combined(BulkReduction reduction, T a, T b) {
-  if constexpr (std::is_integral_v<T>) {
-    using U = std::make_unsigned_t<T>;
-    switch (reduction) {
-      case BulkReduction::add:
-        return static_cast<T>(static_cast<U>(a) + static_cast<U>(b));
-      case BulkReduction::inc:
-        return static_cast<U>(a) >= static_cast<U>(b) ? T{0} : static_cast<T>(a + 1);
-      case BulkReduction::dec:
-        return a == 0 || static_cast<U>(a) > static_cast<U>(b) ? b : static_cast<T>(a - 1);
-      case BulkReduction::conjunction:
-        return a & b;
-      case BulkReduction::disjunction:
-        return a | b;
-      case BulkReduction::exclusive:
-        return a ^ b;
-      default:
-        break;
-    }
-  } else if (reduction == BulkReduction::add) {
-    return a + b;
+  using U = std::make_unsigned_t<T>;
+  switch (reduction) {
+    case BulkReduction::add:
+      return static_cast<T>(static_cast<U>(a) + static_cast<U>(b));
+    case BulkReduction::inc:
+      return a >= b ? T{0} : static_cast<T>(a + 1);
+    case BulkReduction::dec:
+      return a == 0 || a > b ? b : static_cast<T>(a - 1);
+    case BulkReduction::conjunction:
+      return a & b;
+    case BulkReduction::disjunction:
+      return a | b;
+    case BulkReduction::exclusive:
+      return a ^ b;
+    default:
+      return reduction == BulkReduction::min ? std::min(a, b) : std::max(a, b);
   }
-  return reduction == BulkReduction::min ? std::min(a, b) : std::max(a, b);
 }
 
-template <class T>
-void reduce_as(BulkReduction reduction, char* to, const char* from, size_t bytes) {
+template <class T, class Combine>
+void each(char* to, const char* from, size_t bytes, Combine combine) {
   for (size_t i = 0; i + sizeof(T) <= bytes; i += sizeof(T)) {
     T a, b;
     std::memcpy(&a, to + i, sizeof(T));
     std::memcpy(&b, from + i, sizeof(T));
-    a = combined(reduction, a, b);
+    a = combine(a, b);
     std::memcpy(to + i, &a, sizeof(T));
   }
 }
 
 template <class H>
-void reduce_half(BulkReduction reduction, char* to, const char* from, size_t bytes) {
-  for (size_t i = 0; i + 2 <= bytes; i += 2) {
-    uint16_t a, b;
-    std::memcpy(&a, to + i, 2);
-    std::memcpy(&b, from + i, 2);
-    a = reduction == BulkReduction::add   ? n::add<H>(a, b)
-        : reduction == BulkReduction::min ? n::min<H>(a, b)
-                                          : n::max<H>(a, b);
-    std::memcpy(to + i, &a, 2);
+uint16_t combined_half(BulkReduction reduction, uint16_t a, uint16_t b) {
+  return reduction == BulkReduction::add   ? n::add<H>(a, b)
+         : reduction == BulkReduction::min ? n::min<H>(a, b)
+                                           : n::max<H>(a, b);
+}
+
+// Of the combinations that is_defined says.
+void reduce(BulkReduction reduction, BulkType type, char* to, const char* from, size_t bytes) {
+  const auto integers = [&]<class T>(T) {
+    each<T>(to, from, bytes, [&](T a, T b) { return combined(reduction, a, b); });
+  };
+  switch (type) {
+    case BulkType::u32:
+      return integers(uint32_t{});
+    case BulkType::s32:
+      return integers(int32_t{});
+    case BulkType::u64:
+      return integers(uint64_t{});
+    case BulkType::s64:
+      return integers(int64_t{});
+    case BulkType::f32:  // "flushes subnormal inputs and results to sign-preserving zero"
+      return each<float>(to, from, bytes, [](float a, float b) {
+        return n::flush(n::add<>(n::flush(a), n::flush(b)));
+      });
+    case BulkType::f64:
+      return each<double>(to, from, bytes, [](double a, double b) { return n::add(a, b); });
+    case BulkType::f16:
+      return each<uint16_t>(to, from, bytes, [&](uint16_t a, uint16_t b) {
+        return combined_half<n::F16>(reduction, a, b);
+      });
+    case BulkType::bf16:
+      return each<uint16_t>(to, from, bytes, [&](uint16_t a, uint16_t b) {
+        return combined_half<n::Bf16>(reduction, a, b);
+      });
+    case BulkType::none:
+      break;
   }
 }
 
-void reduce(BulkReduction reduction, BulkType type, char* to, const char* from, size_t bytes) {
+// The table of cp.reduce.async.bulk to global memory, which tensor copies are held to as well.
+bool is_defined(BulkReduction reduction, BulkType type) {
+  const bool real = type == BulkType::f32 || type == BulkType::f64;
+  const bool half = type == BulkType::f16 || type == BulkType::bf16;
+  switch (reduction) {
+    case BulkReduction::add:
+      return type != BulkType::none;
+    case BulkReduction::min:
+    case BulkReduction::max:
+      return type != BulkType::none && !real;
+    case BulkReduction::inc:
+    case BulkReduction::dec:
+      return type == BulkType::u32;
+    default:
+      return type != BulkType::none && !real && !half;
+  }
+}
+
+BulkType bulk_type_of(TensorType type) {
   switch (type) {
-    case BulkType::u32:
-      return reduce_as<uint32_t>(reduction, to, from, bytes);
-    case BulkType::s32:
-      return reduce_as<int32_t>(reduction, to, from, bytes);
-    case BulkType::u64:
-      return reduce_as<uint64_t>(reduction, to, from, bytes);
-    case BulkType::s64:
-      return reduce_as<int64_t>(reduction, to, from, bytes);
-    case BulkType::f32:
-      return reduce_as<float>(reduction, to, from, bytes);
-    case BulkType::f64:
-      return reduce_as<double>(reduction, to, from, bytes);
-    case BulkType::f16:
-      return reduce_half<n::F16>(reduction, to, from, bytes);
-    case BulkType::bf16:
-      return reduce_half<n::Bf16>(reduction, to, from, bytes);
-    case BulkType::none:
-      break;
+    case TensorType::u32:
+      return BulkType::u32;
+    case TensorType::s32:
+      return BulkType::s32;
+    case TensorType::u64:
+      return BulkType::u64;
+    case TensorType::s64:
+      return BulkType::s64;
+    case TensorType::f16:
+      return BulkType::f16;
+    case TensorType::bf16:
+      return BulkType::bf16;
+    case TensorType::f32:
+      return BulkType::f32;
+    case TensorType::f64:
+      return BulkType::f64;
+    default:
+      return BulkType::none;
   }
 }
 
@@ -375,34 +414,10 @@ void tensor_store_op(const Op& op, Warp& warp) {
     });
     if (copy->destination.allocation != nullptr) copy->to = copy->destination.allocation->host;
     if (copy->reduction != BulkReduction::none) {
-      switch (box.map.type) {
-        case TensorType::u32:
-          copy->type = BulkType::u32;
-          break;
-        case TensorType::s32:
-          copy->type = BulkType::s32;
-          break;
-        case TensorType::u64:
-          copy->type = BulkType::u64;
-          break;
-        case TensorType::s64:
-          copy->type = BulkType::s64;
-          break;
-        case TensorType::f16:
-          copy->type = BulkType::f16;
-          break;
-        case TensorType::bf16:
-          copy->type = BulkType::bf16;
-          break;
-        case TensorType::f32:
-          copy->type = BulkType::f32;
-          break;
-        case TensorType::f64:
-          copy->type = BulkType::f64;
-          break;
-        default:
-          raise_lane(FaultKind::unsupported, op, warp, lane, 0,
-                     "a reduction of 8 or 16-bit integers");
+      copy->type = bulk_type_of(box.map.type);
+      if (!is_defined(copy->reduction, copy->type)) {
+        raise_lane(FaultKind::unsupported, op, warp, lane, 0,
+                   "this reduction is not defined for the tensor map's type");
       }
     }
     into_group(warp, lane, std::move(copy));

@@ -99,7 +99,37 @@ void elect_op(const Op& op, Warp& warp) {
   }
 }
 
-// All warps of a warpgroup have to execute the same setmaxnreg: compared when a warp asks.
+// What is wrong with the setmaxnreg that this warp has just executed, if anything: all warps of a
+// warpgroup have to execute the same ones, and .inc must not lower a limit nor .dec raise it. The
+// first limit is the compiler's, which PTX does not say.
+std::string register_fault(const Warp& warp) {
+  const std::vector<WarpAsync::RegisterLimit>& mine =
+      warp.home->async->warps[warp.index].register_limits;
+  const size_t index = mine.size() - 1;
+  const auto text = [](const WarpAsync::RegisterLimit& limit) {
+    return fmt::format("setmaxnreg.{} {}", limit.grows ? "inc" : "dec", limit.count);
+  };
+  if (index > 0 && (mine[index].grows ? mine[index].count < mine[index - 1].count
+                                      : mine[index].count > mine[index - 1].count)) {
+    return fmt::format("{} by warp {}, whose limit is {} registers", text(mine[index]), warp.index,
+                       mine[index - 1].count);
+  }
+  const uint32_t first = warp.index / 4 * 4;
+  for (uint32_t w = first; w < std::min(first + 4, warp.home->warp_count); ++w) {
+    const auto& other = warp.home->async->warps[w].register_limits;
+    if (index >= other.size()) {
+      if (warp.home->warps[w].state != Warp::State::done) continue;
+      return fmt::format("{} by warp {}, warp {} of the same warpgroup exited without it",
+                         text(mine[index]), warp.index, w);
+    }
+    if (other[index].count != mine[index].count || other[index].grows != mine[index].grows) {
+      return fmt::format("{} by warp {}, {} by warp {} of the same warpgroup", text(mine[index]),
+                         warp.index, text(other[index]), w);
+    }
+  }
+  return {};
+}
+
 template <bool Masked>
 void registers_op(const Op& op, Warp& warp) {
   if (Masked && (warp.live & ~warp.mask) != 0) {
@@ -107,18 +137,12 @@ void registers_op(const Op& op, Warp& warp) {
     warp.wait_members = all_lanes;
     return;
   }
-  const auto count = static_cast<uint32_t>(form_of(op, warp).copy_bytes);
-  std::vector<uint32_t>& mine = async_of(warp).register_counts;
-  const size_t index = mine.size();
-  mine.push_back(count);
-  const uint32_t first = warp.index / 4 * 4;
-  for (uint32_t w = first; w < std::min(first + 4, warp.home->warp_count); ++w) {
-    const std::vector<uint32_t>& other = warp.home->async->warps[w].register_counts;
-    if (index < other.size() && other[index] != count) {
-      raise_lane(FaultKind::divergent_barrier, op, warp, __builtin_ctz(warp.mask), 0,
-                 fmt::format("warp {} sets {} registers, warp {} of the same warpgroup {}",
-                             warp.index, count, w, other[index]));
-    }
+  const AsyncForm& form = form_of(op, warp);
+  async_of(warp).register_limits.push_back({form.copy_bytes, form.flag, &op});
+  std::string wrong = register_fault(warp);
+  if (!wrong.empty()) {
+    raise_lane(FaultKind::divergent_barrier, op, warp, __builtin_ctz(warp.mask), 0,
+               std::move(wrong));
   }
 }
 
@@ -198,6 +222,20 @@ char* global_place(const Op& op, Warp& warp, int lane, uint64_t address, uint64_
   allocation = &found;
   offset = address - found.address;
   return found.host + offset;
+}
+
+void check_register_limits(Warp& leaving) {
+  const size_t executed = async_of(leaving).register_limits.size();
+  const uint32_t first = leaving.index / 4 * 4;
+  for (uint32_t w = first; w < std::min(first + 4, leaving.home->warp_count); ++w) {
+    const auto& other = leaving.home->async->warps[w].register_limits;
+    if (other.size() <= executed) continue;
+    raise_lane(FaultKind::divergent_barrier, *other[executed].op, leaving,
+               __builtin_ctz(leaving.live), 0,
+               fmt::format("warp {} of the same warpgroup executed this setmaxnreg, warp {} exits "
+                           "without it",
+                           w, leaving.index));
+  }
 }
 
 bool cluster_phase_completed(Cluster& cluster, uint64_t phase) {

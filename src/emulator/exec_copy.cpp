@@ -158,6 +158,7 @@ void land_all(Warp& warp, uint32_t exiting) {
     store.copy->land();
     store.landed = true;
   }
+  if (exiting == warp.live) check_register_limits(warp);
 }
 
 std::array<Handler, 2> cp_async_handler(int bytes) {

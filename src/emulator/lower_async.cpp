@@ -44,6 +44,26 @@ BulkType bulk_type_of(std::string_view name) {
   return BulkType::none;
 }
 
+// What ptxas accepts; .s64 sums are .u64 ones.
+bool can_reduce(BulkReduction reduction, std::string_view type, bool to_shared, bool noftz) {
+  const bool half = type == "f16" || type == "bf16";
+  if (noftz != (half && reduction == BulkReduction::add) || (to_shared && half)) return false;
+  switch (reduction) {
+    case BulkReduction::add:
+      return is_one_of(type, {"u32", "s32", "u64"}) || half ||
+             (!to_shared && is_one_of(type, {"f32", "f64"}));
+    case BulkReduction::min:
+    case BulkReduction::max:
+      return is_one_of(type, {"u32", "s32"}) || half ||
+             (!to_shared && is_one_of(type, {"u64", "s64"}));
+    case BulkReduction::inc:
+    case BulkReduction::dec:
+      return type == "u32";
+    default:
+      return type == "b32" || (!to_shared && type == "b64");
+  }
+}
+
 }  // namespace
 
 // ---- operands read lane by lane ----------------------------------------------------------------
@@ -187,6 +207,7 @@ void Lowering::bulk_copy() {
     return;
   }
   bool tensor = false, prefetches = false, multicast = false, group = false, signals = false;
+  bool noftz = false;
   std::vector<AsyncSide> sides;
   for (size_t i = start; i < parts_.size(); ++i) {
     const std::string_view p = parts_[i];
@@ -196,8 +217,10 @@ void Lowering::bulk_copy() {
       form.rank = p[0] - '0';
     } else if (p == "prefetch") {
       prefetches = true;
-    } else if (is_one_of(p, {"L2", "L2::cache_hint", "tile", "noftz"})) {
+    } else if (is_one_of(p, {"L2", "L2::cache_hint", "tile"})) {
       continue;
+    } else if (p == "noftz" && reduces && !tensor) {
+      noftz = true;
     } else if (p == "multicast::cluster") {
       multicast = true;
     } else if (p == "bulk_group") {
@@ -249,6 +272,9 @@ void Lowering::bulk_copy() {
       (form.from_side == AsyncSide::shared_cluster) || (multicast && stores) ||
       (tensor && !stores && (form.from_side != AsyncSide::global || reduces))) {
     unsupported();
+  }
+  if (reduces && !tensor && !can_reduce(form.reduction, parts_.back(), !stores, noftz)) {
+    unsupported("this reduction is not defined for the type");
   }
   size_t next = 0;
   if (tensor && stores) {
@@ -411,6 +437,7 @@ void Lowering::set_registers() {
   }
   AsyncForm form;
   form.copy_bytes = static_cast<uint32_t>(n.bits);
+  form.flag = parts_[1] == "inc";
   emit_async(cluster_handler("setmaxnreg", 0), form, {});
 }
 

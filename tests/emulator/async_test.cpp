@@ -192,3 +192,71 @@ TEST_CASE("blocks look back at their predecessors' sums") {
     for (size_t i = 0; i < x.size(); ++i) REQUIRE(y[i] == (sum += x[i]));
   }
 }
+
+namespace {
+
+// Eight warps; %p1 holds in warps 0 to 3, %p2 in warp 2.
+Program with_register_limits(const std::string& body) {
+  return assemble(R"(.version 8.0
+.target sm_90a
+.address_size 64
+.visible .entry limits()
+{
+  .reg .pred %p<4>;
+  .reg .b32 %r<4>;
+  mov.u32 %r1, %tid.x;
+  shr.u32 %r2, %r1, 5;
+  setp.lt.u32 %p1, %r2, 4;
+  setp.eq.u32 %p2, %r2, 2;
+)" + body + "  ret;\n}\n",
+                  "limits");
+}
+
+std::string limits_fault(const std::string& body) {
+  Device device;
+  const auto report =
+      run(with_register_limits(body), device.memory, launch({2, 1, 1}, {256, 1, 1}, {}), {});
+  REQUIRE(report);
+  if (!report->fault) return {};
+  CHECK(report->fault->kind == FaultKind::divergent_barrier);
+  return report->fault->message;
+}
+
+}  // namespace
+
+TEST_CASE("a warpgroup agrees on setmaxnreg") {
+  const std::string roles = R"(
+  @%p1 bra CONSUMER;
+  setmaxnreg.dec.sync.aligned.u32 24;
+  bra DONE;
+CONSUMER:
+  setmaxnreg.inc.sync.aligned.u32 240;
+  bar.sync 1, 128;
+  setmaxnreg.dec.sync.aligned.u32 96;
+DONE:
+)";
+  CHECK(limits_fault(roles) == "");
+  const auto one_differs = [](const std::string& there, const std::string& elsewhere) {
+    return limits_fault("  @%p2 bra OTHER;\n" + elsewhere + "  bra DONE;\nOTHER:\n" + there +
+                        "DONE:\n");
+  };
+  const std::string dec40 = "  setmaxnreg.dec.sync.aligned.u32 40;\n";
+  CHECK(one_differs("  setmaxnreg.dec.sync.aligned.u32 32;\n", dec40) ==
+        "setmaxnreg.dec 32 by warp 2, setmaxnreg.dec 40 by warp 0 of the same warpgroup");
+  CHECK(one_differs("  setmaxnreg.inc.sync.aligned.u32 40;\n", dec40) ==
+        "setmaxnreg.inc 40 by warp 2, setmaxnreg.dec 40 by warp 0 of the same warpgroup");
+  // Left out by a warp that exits after the others executed it, and before.
+  CHECK(one_differs("", dec40) ==
+        "warp 0 of the same warpgroup executed this setmaxnreg, warp 2 exits without it");
+  CHECK(limits_fault("  @%p2 bra DONE;\n  bar.sync 1, 224;\n" + dec40 + "DONE:\n") ==
+        "setmaxnreg.dec 40 by warp 0, warp 2 of the same warpgroup exited without it");
+}
+
+TEST_CASE("setmaxnreg.inc does not lower a limit, nor .dec raise it") {
+  const std::string dec64 = "  setmaxnreg.dec.sync.aligned.u32 64;\n";
+  CHECK(limits_fault(dec64 + "  bar.sync 0;\n  setmaxnreg.inc.sync.aligned.u32 64;\n") == "");
+  CHECK(limits_fault(dec64 + "  bar.sync 0;\n  setmaxnreg.dec.sync.aligned.u32 72;\n") ==
+        "setmaxnreg.dec 72 by warp 0, whose limit is 64 registers");
+  CHECK(limits_fault(dec64 + "  bar.sync 0;\n  setmaxnreg.inc.sync.aligned.u32 56;\n") ==
+        "setmaxnreg.inc 56 by warp 0, whose limit is 64 registers");
+}

@@ -162,36 +162,6 @@ DONE:
   for (size_t i = 0; i < 32; ++i) CHECK(y[32 + i] == 1000 + i);
 }
 
-TEST_CASE("bulk reductions combine shared with global memory") {
-  const auto reduced = [](const std::string& operation, uint32_t mine) {
-    const Program program = pair("  mov.u32 %r8, " + std::to_string(mine) + R"(;
-  st.shared.u32 [%r6], %r8;
-  fence.proxy.async.shared::cta;
-  bar.sync 0;
-  or.b32 %r9, %r1, %r2;
-  setp.ne.u32 %p1, %r9, 0;
-  @%p1 bra DONE;
-  cp.reduce.async.bulk.global.shared::cta.bulk_group.)" +
-                                 operation + R"( [%rd2], [%r3], 128;
-  cp.async.bulk.commit_group;
-  cp.async.bulk.wait_group 0;
-DONE:
-)");
-    Device device;
-    const uint64_t in = device.upload(counting(32, 0), "in");
-    const uint64_t out = device.upload(counting(32, 10), "out");
-    run_well(program, device, params(in, out));
-    return device.download<uint32_t>(out, 32);
-  };
-  for (uint32_t i = 0; i < 32; ++i) {
-    CHECK(reduced("add.u32", 7)[i] == 10 + i + 7);
-    CHECK(reduced("min.s32", 20)[i] == std::min(10 + i, 20u));
-    CHECK(reduced("max.u32", 20)[i] == std::max(10 + i, 20u));
-    CHECK(reduced("and.b32", 12)[i] == ((10 + i) & 12));
-    CHECK(reduced("xor.b32", 12)[i] == ((10 + i) ^ 12));
-  }
-}
-
 TEST_CASE("shared memory of a block that has exited is no longer there") {
   const Program program = pair(R"(
   setp.eq.u32 %p1, %r2, 0;
