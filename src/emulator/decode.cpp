@@ -7,6 +7,7 @@
 
 #include "emulator/call_graph.hpp"
 #include "emulator/lower.hpp"
+#include "emulator/matrix.hpp"
 #include "emulator/program.hpp"
 #include "emulator/vector_rows.hpp"
 #include "emulator/wgmma_order.hpp"
@@ -64,6 +65,7 @@ class Writer {
     Block block;
     block.first = static_cast<uint32_t>(code_.ops.size());
     block.first_step = static_cast<uint32_t>(code_.steps.size());
+    const size_t first_guarded = code_.guarded.size();
     const auto next_of = [&](size_t i) { return position_[node.successors[i]]; };
     // Running off the end of a function returns from it.
     block.exit = !node.successors.empty()        ? Exit::jump
@@ -101,6 +103,7 @@ class Writer {
       }
     }
     fuse_runs(code_, block.first);
+    plan_matrix_runs(code_, block.first, first_guarded);
     block.last = static_cast<uint32_t>(code_.ops.size());
     block.last_step = static_cast<uint32_t>(code_.steps.size());
     // An endless loop of empty blocks must still meet the budget.

@@ -3,6 +3,7 @@
 // instantiate inline functions of other headers that the linker could pick for the rest.
 #include <immintrin.h>
 
+#include "emulator/matrix.hpp"
 #include "emulator/vector_rows.hpp"
 
 namespace mtmc::emulator {
@@ -435,7 +436,12 @@ const VectorRow rows[] = {
 }  // namespace
 
 VectorRows avx512_rows() {
-  return {rows, sizeof(rows) / sizeof(rows[0]), {fma_run, nullptr}, load_32, load_4x32};
+  return {rows,
+          sizeof(rows) / sizeof(rows[0]),
+          {fma_run, nullptr},
+          load_32,
+          load_4x32,
+          avx512_matrix_unit};
 }
 
 }  // namespace mtmc::emulator

@@ -1,13 +1,16 @@
-// mma and wmma.mma: fragments to wide tiles, the multiplication, and back. The tile loops are plain
-// GCC vectors of 8, which any target lowers; only f16 and bf16 operands have code for AVX2.
+// mma and wmma.mma: fragments to wide tiles, the multiplication, and back; runs of them decode each
+// operand once. The tile loops are plain GCC vectors of 8, which any target lowers; only f16 and
+// bf16 operands have code for AVX2, and exec_mma_avx512.cpp does the commonest forms.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "emulator/matrix.hpp"
 #include "emulator/matrix_vector.hpp"
 #include "emulator/numeric.hpp"
+#include "emulator/vector_rows.hpp"
 
 namespace mtmc::emulator {
 namespace {
@@ -61,6 +64,9 @@ std::optional<Accumulator> accumulator_of(std::string_view type) {
 
 // ---- operands ----------------------------------------------------------------------------------
 
+namespace {
+
+// 16 bytes (f64: 32 bytes) widened.
 void decode_row(Element e, const void* bytes, float* out) {
   switch (e) {
     case Element::f16:
@@ -106,12 +112,18 @@ void decode_row(Element e, const void* bytes, int32_t* out) {
 }
 
 template <class W>
-void decode_a(const MatrixForm& form, const void* const* reg, W* a) {
+void negate(W* values, int count) {
+  for (int i = 0; i < count; ++i) values[i] = -values[i];
+}
+
+template <class W>
+void decode_a(const MatrixForm& form, Fragment reg, void* to_place) {
+  W* a = static_cast<W*>(to_place);
   const int run = 4 * form.per_register();
   const int halves = form.tile_rows() / 8;
   const int bytes = row_bytes(form);
   for (int i = 0; i < form.a_registers(); ++i) {
-    const char* from = static_cast<const char*>(reg[i]);
+    const char* from = reg[i];
     W* to = a + (i % halves) * 8 * form.depth + i / halves * run;
 #ifdef __AVX2__
     if constexpr (std::is_same_v<W, float>) {
@@ -126,10 +138,11 @@ void decode_a(const MatrixForm& form, const void* const* reg, W* a) {
 #endif
     for (int r = 0; r < 8; ++r) decode_row(form.a, from + r * bytes, to + r * form.depth);
   }
+  if (form.has(MatrixForm::negate_a)) negate(a, form.tile_rows() * form.depth);
 }
 
 template <class W>
-void decode_b(const MatrixForm& form, const void* const* reg, W* b) {
+void fill_b(const MatrixForm& form, Fragment reg, W* b) {
 #ifdef __AVX2__
   if constexpr (std::is_same_v<W, float>) {
     if (form.b == Element::f16 || form.b == Element::bf16) {
@@ -141,7 +154,7 @@ void decode_b(const MatrixForm& form, const void* const* reg, W* b) {
   const int bytes = row_bytes(form);
   W row[deepest];
   for (int i = 0; i < form.b_registers(); ++i) {
-    const char* from = static_cast<const char*>(reg[i]);
+    const char* from = reg[i];
     for (int s = 0; s < 8; ++s) {
       decode_row(form.b, from + column_of_slot(s) * bytes, row);
       W* to = b + i * run * 8 + s;
@@ -149,57 +162,54 @@ void decode_b(const MatrixForm& form, const void* const* reg, W* b) {
     }
   }
 }
+template <class W>
+void decode_b(const MatrixForm& form, Fragment reg, void* to) {
+  W* b = static_cast<W*>(to);
+  fill_b(form, reg, b);
+  if (form.has(MatrixForm::negate_b)) negate(b, form.depth * 8);
+}
 
 template <class W>
-void load_accumulator(const MatrixForm& form, const void* const* reg, W* c) {
+void load_accumulator(const MatrixForm& form, Fragment reg, W* c) {
+  if (reg.base == nullptr) {
+    std::fill(c, c + 128, W{});
+    return;
+  }
   for (int h = 0; h < form.tile_rows() / 8; ++h) {
     W* rows = c + h * 64;
     if constexpr (std::is_same_v<W, float>) {
       if (form.d == Accumulator::f16) {
-        const auto* in = static_cast<const uint16_t*>(reg[h]);
+        const auto* in = reinterpret_cast<const uint16_t*>(reg[h]);
         for (int i = 0; i < 64; ++i) {
           rows[i / 8 * 8 + slot_of_column(i % 8)] = numeric::f16_to_f32(in[i]);
         }
         continue;
       }
     }
-    const W* low = static_cast<const W*>(reg[2 * h]);
-    const W* high = static_cast<const W*>(reg[2 * h + 1]);
+    const W* low = reinterpret_cast<const W*>(reg[2 * h]);
+    const W* high = reinterpret_cast<const W*>(reg[2 * h + 1]);
     for (int g = 0; g < 8; ++g) join4(low + 4 * g, high + 4 * g, rows + 8 * g);
   }
 }
 
 template <class W>
-void store_accumulator(const MatrixForm& form, const W* c, void* const* reg) {
+void store_accumulator(const MatrixForm& form, const W* c, Fragment reg) {
   for (int h = 0; h < form.tile_rows() / 8; ++h) {
     const W* rows = c + h * 64;
     if constexpr (std::is_same_v<W, float>) {
       if (form.d == Accumulator::f16) {
-        auto* out = static_cast<uint16_t*>(reg[h]);
+        auto* out = reinterpret_cast<uint16_t*>(reg[h]);
         for (int i = 0; i < 64; ++i) {
           out[i] = numeric::f32_to_f16(rows[i / 8 * 8 + slot_of_column(i % 8)]);
         }
         continue;
       }
     }
-    W* low = static_cast<W*>(reg[2 * h]);
-    W* high = static_cast<W*>(reg[2 * h + 1]);
+    W* low = reinterpret_cast<W*>(reg[2 * h]);
+    W* high = reinterpret_cast<W*>(reg[2 * h + 1]);
     for (int g = 0; g < 8; ++g) split4(rows + 8 * g, low + 4 * g, high + 4 * g);
   }
 }
-
-template void decode_a(const MatrixForm&, const void* const*, float*);
-template void decode_a(const MatrixForm&, const void* const*, double*);
-template void decode_a(const MatrixForm&, const void* const*, int32_t*);
-template void decode_b(const MatrixForm&, const void* const*, float*);
-template void decode_b(const MatrixForm&, const void* const*, double*);
-template void decode_b(const MatrixForm&, const void* const*, int32_t*);
-template void load_accumulator(const MatrixForm&, const void* const*, float*);
-template void load_accumulator(const MatrixForm&, const void* const*, double*);
-template void load_accumulator(const MatrixForm&, const void* const*, int32_t*);
-template void store_accumulator(const MatrixForm&, const float*, void* const*);
-template void store_accumulator(const MatrixForm&, const double*, void* const*);
-template void store_accumulator(const MatrixForm&, const int32_t*, void* const*);
 
 // ---- multiplication ----------------------------------------------------------------------------
 
@@ -266,6 +276,8 @@ void multiply(const MatrixForm& form, MatrixArithmetic, const int32_t* a, const 
   }
 }
 
+}  // namespace
+
 void raise_partial_warp(const Op& op, const Warp& warp) {
   raise(FaultKind::unsupported, op, static_cast<int>(warp.index * lanes) + __builtin_ctz(warp.mask),
         0,
@@ -273,45 +285,184 @@ void raise_partial_warp(const Op& op, const Warp& warp) {
                     __builtin_popcount(warp.mask)));
 }
 
-// ---- handlers ----------------------------------------------------------------------------------
+// ---- units -------------------------------------------------------------------------------------
 
 namespace {
 
 template <class W>
-void run_tiles(const MatrixForm& form, const int32_t* list, Warp& warp) {
-  MatrixTile<W> tile;
-  const int tiles = form.row_tiles() * form.column_tiles;
-  const int32_t* const d = list;
-  const int32_t* const a = d + tiles * form.d_registers();
-  const int32_t* const b = a + form.row_tiles() * form.a_registers();
-  const int32_t* const c = b + form.column_tiles * form.b_registers();
-  void* reg[8];
-  const auto registers = [&](const int32_t* from, int count) {
-    for (int i = 0; i < count; ++i) reg[i] = warp.registers + from[i];
-    return reg;
-  };
-  for (int i = 0; i < form.row_tiles(); ++i) {
-    decode_a(form, registers(a + i * form.a_registers(), form.a_registers()), tile.a);
-    for (int j = 0; j < form.column_tiles; ++j) {
-      const int at = (i * form.column_tiles + j) * form.d_registers();
-      decode_b(form, registers(b + j * form.b_registers(), form.b_registers()), tile.b);
-      load_accumulator(form, registers(c + at, form.d_registers()), tile.c);
-      multiply(form, warp.matrix_arithmetic, tile.a, tile.b, tile.c);
-      store_accumulator(form, tile.c, registers(d + at, form.d_registers()));
+bool multiply_rows(const MatrixForm& form, MatrixArithmetic arithmetic, const void* a,
+                   const void* b, Fragment c, Fragment d) {
+  alignas(64) W sums[16 * 8];
+  load_accumulator(form, c, sums);
+  multiply(form, arithmetic, static_cast<const W*>(a), static_cast<const W*>(b), sums);
+  store_accumulator(form, sums, d);
+  return true;
+}
+
+template <class W>
+constexpr MatrixUnit rows_unit = {decode_a<W>, decode_b<W>, multiply_rows<W>};
+
+}  // namespace
+
+MatrixUnit by_rows(const MatrixForm& form) {
+  return form.d == Accumulator::f64   ? rows_unit<double>
+         : form.d == Accumulator::s32 ? rows_unit<int32_t>
+                                      : rows_unit<float>;
+}
+
+MatrixUnit matrix_unit(const MatrixForm& form, MatrixArithmetic arithmetic) {
+  const auto of_cpu = rows_of_cpu().matrix_unit;
+  const MatrixUnit fast = of_cpu != nullptr ? of_cpu(form, arithmetic) : MatrixUnit{};
+  return fast.multiply != nullptr ? fast : by_rows(form);
+}
+
+void multiply_again(const MatrixForm& form, MatrixArithmetic arithmetic, Fragment a, Fragment b,
+                    Fragment c, Fragment d) {
+  const MatrixUnit unit = by_rows(form);
+  alignas(64) char a_room[most_operand_bytes];
+  alignas(64) char b_room[most_operand_bytes / 2];
+  unit.decode_a(form, a, a_room);
+  unit.decode_b(form, b, b_room);
+  unit.multiply(form, arithmetic, a_room, b_room, c, d);
+}
+
+// ---- runs of instructions ----------------------------------------------------------------------
+
+namespace {
+
+// Places for decoded operands, A's then B's, and what they hold: the offsets of registers.
+struct Places {
+  using Held = std::vector<int32_t>;
+  int bytes, first;
+  std::vector<Held> held;
+  size_t next = 0;
+
+  Places(int operand, int room, int most, int first_byte)
+      : bytes((operand + 63) / 64 * 64),
+        first(first_byte),
+        held(static_cast<size_t>(std::clamp(room / bytes, 1, most))) {}
+
+  int end() const { return first + bytes * static_cast<int>(held.size()); }
+  // The place where these registers are; complemented where they are yet to be decoded to.
+  int32_t find(const Held& registers) {
+    for (size_t i = 0; i < held.size(); ++i) {
+      if (held[i] == registers) return first + bytes * static_cast<int>(i);
+    }
+    const size_t chosen = next++ % held.size();
+    held[chosen] = registers;
+    return ~(first + bytes * static_cast<int>(chosen));
+  }
+  void forget(const Held& written) {
+    for (Held& h : held) {
+      const auto lost = [&](int32_t r) { return std::find(h.begin(), h.end(), r) != h.end(); };
+      if (std::any_of(written.begin(), written.end(), lost)) h.clear();
     }
   }
-}
+};
+
+constexpr int room_of_a = 8 * 1024, room_of_b = 8 * 1024;
+constexpr int operand_room = room_of_a + room_of_b + most_operand_bytes + most_operand_bytes / 2;
+
+// The plan of a run: per tile the places of A and B, then the registers d, a, b and c.
+class RunPlan {
+ public:
+  explicit RunPlan(const MatrixForm& form)
+      : form_(form),
+        a_(operand_bytes(form, form.tile_rows()), room_of_a, 4, 0),
+        b_(operand_bytes(form, 8), room_of_b, 8, a_.end()) {}
+
+  void add(const std::vector<int32_t>& list) {
+    const int rows = form_.row_tiles(), columns = form_.column_tiles;
+    const int32_t* const d = list.data();
+    const int32_t* const a = d + rows * columns * form_.d_registers();
+    const int32_t* const b = a + rows * form_.a_registers();
+    const int32_t* const c = b + columns * form_.b_registers();
+    const auto registers = [](const int32_t* from, int tile, int count) {
+      return Places::Held(from + tile * count, from + (tile + 1) * count);
+    };
+    for (int i = 0; i < rows; ++i) {
+      for (int j = 0; j < columns; ++j) {
+        const Places::Held of_a = registers(a, i, form_.a_registers());
+        const Places::Held of_b = registers(b, j, form_.b_registers());
+        const Places::Held of_d = registers(d, i * columns + j, form_.d_registers());
+        list_.push_back(a_.find(of_a));
+        list_.push_back(b_.find(of_b));
+        for (const Places::Held& part :
+             {of_d, of_a, of_b, registers(c, i * columns + j, form_.d_registers())}) {
+          list_.insert(list_.end(), part.begin(), part.end());
+        }
+        a_.forget(of_d);
+        b_.forget(of_d);
+      }
+    }
+  }
+  std::vector<int32_t> take() { return std::move(list_); }
+
+ private:
+  MatrixForm form_;
+  Places a_, b_;
+  std::vector<int32_t> list_;
+};
 
 template <bool Masked>
 void mma_op(const Op& op, Warp& warp) {
   if (!whole_warp<Masked>(op, warp)) return;
   const auto form = std::bit_cast<MatrixForm>(op.imm);
-  const int32_t* list = warp.list(op).data();
-  with_wide_type(form, [&](auto wide) { run_tiles<decltype(wide)>(form, list, warp); });
+  const MatrixArithmetic arithmetic = warp.matrix_arithmetic;
+  const MatrixUnit unit = matrix_unit(form, arithmetic);
+  alignas(64) char room[operand_room];
+  const int of_a = form.a_registers(), of_b = form.b_registers(), of_d = form.d_registers();
+  const std::vector<int32_t>& list = warp.list(op);
+  const int32_t* const end = list.data() + list.size();
+  for (const int32_t* p = list.data(); p != end;) {
+    const int32_t a_place = *p++;
+    const int32_t b_place = *p++;
+    const auto fragment = [&](int count) {
+      p += count;
+      return Fragment{warp.registers, p - count};
+    };
+    const auto decoded = [&](int32_t place) { return room + (place < 0 ? ~place : place); };
+    const Fragment d = fragment(of_d);
+    const MatrixOperand a{fragment(of_a), decoded(a_place)};
+    const MatrixOperand b{fragment(of_b), decoded(b_place)};
+    const Fragment c = fragment(of_d);
+    if (a_place < 0) unit.decode_a(form, a.from, decoded(a_place));
+    if (b_place < 0) unit.decode_b(form, b.from, decoded(b_place));
+    multiply_tile(unit, form, arithmetic, a, b, c, d);
+  }
 }
+
+bool is_mma(const Op& op) { return op.run[0] == &mma_op<false>; }
 
 }  // namespace
 
 std::array<Handler, 2> mma_handler() { return {mma_op<false>, mma_op<true>}; }
+
+void plan_matrix_runs(Code& code, size_t first_op, size_t first_guarded) {
+  const auto list_of = [&](const Op& op) -> std::vector<int32_t>& {
+    return code.lists[static_cast<size_t>(op.list)];
+  };
+  for (size_t i = first_guarded; i < code.guarded.size(); ++i) {
+    if (!is_mma(code.guarded[i])) continue;
+    RunPlan plan(std::bit_cast<MatrixForm>(code.guarded[i].imm));
+    plan.add(list_of(code.guarded[i]));
+    list_of(code.guarded[i]) = plan.take();
+  }
+  std::vector<Op>& ops = code.ops;
+  size_t to = first_op;
+  for (size_t i = first_op; i < ops.size();) {
+    const Op run = ops[i++];
+    if (is_mma(run)) {
+      RunPlan plan(std::bit_cast<MatrixForm>(run.imm));
+      plan.add(list_of(run));
+      for (; i < ops.size() && is_mma(ops[i]) && ops[i].imm == run.imm; ++i) {
+        plan.add(list_of(ops[i]));
+      }
+      list_of(run) = plan.take();
+    }
+    ops[to++] = run;
+  }
+  ops.resize(to);
+}
 
 }  // namespace mtmc::emulator

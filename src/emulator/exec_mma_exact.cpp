@@ -18,15 +18,11 @@
 namespace mtmc::emulator {
 namespace {
 
+using U8 = uint32_t __attribute__((vector_size(32)));
+
 constexpr int zero_exponent = -126;
 
-struct Rule {
-  int fraction_bits = 24;                              // F
-  int group = 16;                                      // products per sum
-  bool half = false;                                   // f16 result, to nearest even
-  int result_bits = 23;                                // fraction bits of an f32 result
-  int least_a = -126, least_b = -126, least_c = -126;  // exponents of subnormals
-};
+using Rule = TensorCoreRule;
 
 int least_exponent(Element e) {
   switch (e) {
@@ -40,11 +36,13 @@ int least_exponent(Element e) {
   }
 }
 
-Rule rule_of(const MatrixForm& form, MatrixArithmetic arithmetic) {
+}  // namespace
+
+TensorCoreRule tensor_core_rule(const MatrixForm& form, MatrixArithmetic arithmetic) {
   const bool fp8 = form.a == Element::e4m3 || form.a == Element::e5m2;
   const bool warpgroup = form.has(MatrixForm::warpgroup);
   const bool hopper = arithmetic == MatrixArithmetic::hopper || warpgroup;
-  Rule rule;
+  TensorCoreRule rule;
   rule.half = form.d == Accumulator::f16;
   rule.least_a = least_exponent(form.a);
   rule.least_b = least_exponent(form.b);
@@ -58,6 +56,8 @@ Rule rule_of(const MatrixForm& form, MatrixArithmetic arithmetic) {
   rule.group = !hopper && form.depth == longest ? form.depth / 2 : form.depth;
   return rule;
 }
+
+namespace {
 
 // ---- one output --------------------------------------------------------------------------------
 
@@ -129,7 +129,9 @@ MTMC_INLINE bool any(I8 mask) {  // of elements that are 0 or -1
 #endif
 }
 
-MTMC_INLINE I8 magnitude(I8 x) { return x < 0 ? -x : x; }
+MTMC_INLINE I8 magnitude(I8 x) {
+  return x < 0 ? reinterpret_cast<I8>(-reinterpret_cast<U8>(x)) : x;
+}
 
 // An integer below 2^31 as a float with `bits` fraction bits, cut; for an f16 result instead with
 // its last bit set when something was cut, so that rounding it again is right.
@@ -170,7 +172,8 @@ MTMC_INLINE bool sum_group_row(const Rule& rule, const float* a, const int32_t* 
     even += __builtin_convertvector(load8(b + k * 8) * a[k] * scale, I8);
     odd += __builtin_convertvector(load8(b + k * 8 + 8) * a[k + 1] * scale, I8);
   }
-  const I8 sum = even + odd;  // 16 products of almost 4 and c may not fit at F = 25
+  // 16 products of almost 4 and c may not fit at F = 25.
+  const auto sum = reinterpret_cast<I8>(reinterpret_cast<U8>(even) + reinterpret_cast<U8>(odd));
   const I8 wrapped = ((even ^ sum) & (odd ^ sum)) < 0;
   if (__builtin_expect(any(wrapped | (magnitude(sum) > 0x7fffff7f)), 0)) {
     return false;
@@ -218,7 +221,7 @@ void multiply_groups(const MatrixForm& form, const Rule& rule, const float* a, c
 
 void multiply_exact(const MatrixForm& form, MatrixArithmetic arithmetic, const float* a,
                     const float* b, float* c) {
-  const Rule rule = rule_of(form, arithmetic);
+  const Rule rule = tensor_core_rule(form, arithmetic);
   switch (rule.group) {
     case 4:
       return multiply_groups<4>(form, rule, a, b, c);

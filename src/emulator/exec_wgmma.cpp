@@ -111,35 +111,31 @@ void tell(const Op& op, Warp& warp, uint32_t site, const uint32_t* address, int 
              [&] { shared_access<16, true, uint32_t>(request, warp, address); });
 }
 
-template <class W>
-void negate(W* values, int count) {
-  for (int i = 0; i < count; ++i) values[i] = -values[i];
-}
-
-template <class W>
 void run_warp_rows(const MatrixForm& form, const Op& op, Warp& warp) {
-  MatrixTile<W> tile;
+  const MatrixArithmetic arithmetic = warp.matrix_arithmetic;
+  const MatrixUnit unit = matrix_unit(form, arithmetic);
+  alignas(64) char a_room[most_operand_bytes];
+  alignas(64) char b_room[most_operand_bytes / 2];
   const int32_t* const d = warp.list(op).data();
   const int per_tile = form.d_registers();
   const uint32_t rank = warp.index % 4;
   alignas(64) uint32_t address[lanes];
 
   Matrix8 rows[2][2];  // [half][chunk]
-  const void* a[4];
+  static constexpr int32_t matrix = sizeof(Matrix8);
+  static constexpr int32_t in_rows[4] = {0, 2 * matrix, matrix, 3 * matrix};
+  static constexpr int32_t in_columns[2] = {0, matrix};
+  MatrixOperand a{{warp.registers, d + form.column_tiles * per_tile}, a_room};
   if (form.has(MatrixForm::a_in_shared)) {
     const Descriptor from = descriptor_of(op, warp, op.a);
     for (uint32_t half = 0; half < 2; ++half) {
       gather_core(op, warp, from, form.has(MatrixForm::transpose_a), rank * 16 + half * 8,
                   rows[half], address + half * 16);
     }
-    for (int i = 0; i < 4; ++i) a[i] = &rows[i % 2][i / 2];
+    a.from = {reinterpret_cast<char*>(rows), in_rows};
     tell(op, warp, op.site, address, lanes);
-  } else {
-    const int32_t* list = d + form.column_tiles * per_tile;
-    for (int i = 0; i < 4; ++i) a[i] = warp.registers + list[i];
   }
-  decode_a(form, a, tile.a);
-  if (form.has(MatrixForm::negate_a)) negate(tile.a, 16 * form.depth);
+  unit.decode_a(form, a.from, a_room);
 
   const uint32_t scale = warp.predicates[op.c];
   if (scale != 0 && scale != all_lanes) {
@@ -148,24 +144,16 @@ void run_warp_rows(const MatrixForm& form, const Op& op, Warp& warp) {
   }
   const Descriptor from = descriptor_of(op, warp, op.b);
   Matrix8 columns[2];
-  const void* const b[2] = {&columns[0], &columns[1]};
-  void* reg[4];
+  const MatrixOperand b{{reinterpret_cast<char*>(columns), in_columns}, b_room};
   for (int j = 0; j < form.column_tiles; ++j) {
     gather_core(op, warp, from, form.has(MatrixForm::transpose_b), static_cast<uint32_t>(j) * 8,
                 columns, address + j % 2 * 16);
     if (rank == 0 && (j % 2 == 1 || j + 1 == form.column_tiles)) {
       tell(op, warp, op.site + 1 + static_cast<uint32_t>(j) / 2, address, j % 2 * 16 + 16);
     }
-    decode_b(form, b, tile.b);
-    if (form.has(MatrixForm::negate_b)) negate(tile.b, form.depth * 8);
-    for (int i = 0; i < per_tile; ++i) reg[i] = warp.registers + d[j * per_tile + i];
-    if (scale != 0) {
-      load_accumulator(form, reg, tile.c);
-    } else {
-      std::fill(tile.c, tile.c + 128, W{});
-    }
-    multiply(form, warp.matrix_arithmetic, tile.a, tile.b, tile.c);
-    store_accumulator(form, tile.c, reg);
+    unit.decode_b(form, b.from, b_room);
+    const Fragment sums{warp.registers, d + j * per_tile};
+    multiply_tile(unit, form, arithmetic, a, b, scale != 0 ? sums : Fragment{}, sums);
   }
 }
 
@@ -177,12 +165,7 @@ void wgmma_op(const Op& op, Warp& warp) {
           fmt::format("wgmma needs a warpgroup of 4 warps, the block has {} warps",
                       warp.home->warp_count));
   }
-  const auto form = std::bit_cast<MatrixForm>(op.imm);
-  if (form.d == Accumulator::s32) {
-    run_warp_rows<int32_t>(form, op, warp);
-  } else {
-    run_warp_rows<float>(form, op, warp);
-  }
+  run_warp_rows(std::bit_cast<MatrixForm>(op.imm), op, warp);
 }
 
 template <WgmmaOrder Order, bool Masked>

@@ -8,7 +8,7 @@
 // holds, over the 32 lanes, 8 rows (g) of 16 bytes (t, then the elements of a register, low bits
 // first); of B the same for 8 columns. Registers of A alternate between rows 0 to 7 and 8 to 15
 // before they go on along k. Rows of 16 bytes are also what a core matrix in shared memory is made
-// of, so decode_row() serves both. f64 has rows of 32 bytes.
+// of, so both are decoded alike. f64 has rows of 32 bytes.
 //
 // Accumulator tiles are kept with their columns in the order 0 2 4 6 1 3 5 7 ("slots"): a row is
 // then four lanes of one register followed by four lanes of the next.
@@ -84,57 +84,69 @@ static_assert(sizeof(MatrixForm) == 8);
 // b1 has the longest k: 256.
 inline constexpr int deepest = 256;
 
-template <class W>
-struct MatrixTile {
-  alignas(64) W a[16 * deepest];  // rows x depth
-  alignas(64) W b[deepest * 8];   // depth x slots
-  alignas(64) W c[16 * 8];        // rows x slots
+// The registers of one operand of a tile: lane arrays. No base: an accumulator of zeros.
+struct Fragment {
+  char* base = nullptr;
+  const int32_t* offset = nullptr;
+  char* operator[](int i) const { return base + offset[i]; }
 };
 
 constexpr int column_of_slot(int slot) { return slot < 4 ? 2 * slot : 2 * (slot - 4) + 1; }
 constexpr int slot_of_column(int column) { return column / 2 + column % 2 * 4; }
 
-// 16 bytes (f64: 32 bytes) widened.
-void decode_row(Element e, const void* bytes, float* out);
-void decode_row(Element e, const void* bytes, double* out);
-void decode_row(Element e, const void* bytes, int32_t* out);
+// How the tiles of a form are multiplied under an arithmetic. Each operand is decoded once for all
+// the tiles that it is part of, into a place of operand_bytes(), aligned to 64, that only the same
+// unit reads. Thread safe.
+struct MatrixUnit {
+  void (*decode_a)(const MatrixForm& form, Fragment a, void* to);
+  void (*decode_b)(const MatrixForm& form, Fragment b, void* to);
+  // d = a * b + c by the accumulator's rule: see MatrixArithmetic. False when the unit leaves these
+  // values to by_rows(); d is then untouched. d may be c.
+  bool (*multiply)(const MatrixForm& form, MatrixArithmetic arithmetic, const void* a,
+                   const void* b, Fragment c, Fragment d);
+};
+// The fastest one on this CPU.
+MatrixUnit matrix_unit(const MatrixForm& form, MatrixArithmetic arithmetic);
+// Multiplies whatever it is given.
+MatrixUnit by_rows(const MatrixForm& form);
+// For a CPU that has AVX-512; without functions where that is no faster than by_rows().
+MatrixUnit avx512_matrix_unit(const MatrixForm& form, MatrixArithmetic arithmetic);
 
-// The fragments of one tile. reg(i) is the i-th register's lane array.
-template <class W>
-void decode_a(const MatrixForm& form, const void* const* reg, W* a);
-template <class W>
-void decode_b(const MatrixForm& form, const void* const* reg, W* b);
+// Room for so many rows of A or columns of B in any unit: values, their exponents, a cache line.
+constexpr int operand_bytes(const MatrixForm& form, int vectors) {
+  const int wide = form.d == Accumulator::f64 ? 8 : 4;
+  return vectors * form.depth * (wide + 2) + 64;
+}
+inline constexpr int most_operand_bytes = 16 * deepest * 6 + 64;
 
-// Accumulator fragments to and from slots. f16 is widened, and rounded on the way back.
-template <class W>
-void load_accumulator(const MatrixForm& form, const void* const* reg, W* c);
-template <class W>
-void store_accumulator(const MatrixForm& form, const W* c, void* const* reg);
-
-// c += a * b over form.depth, by the accumulator's rule; see MatrixArithmetic in run.hpp.
-void multiply(const MatrixForm& form, MatrixArithmetic arithmetic, const float* a, const float* b,
-              float* c);
-void multiply(const MatrixForm& form, MatrixArithmetic arithmetic, const double* a, const double* b,
-              double* c);
-void multiply(const MatrixForm& form, MatrixArithmetic arithmetic, const int32_t* a,
-              const int32_t* b, int32_t* c);
-
-// The published rule of a tensor core; see exec_mma_exact.cpp.
-void multiply_exact(const MatrixForm& form, MatrixArithmetic arithmetic, const float* a,
-                    const float* b, float* c);
-
-// Calls body(W{}) with the wide type of the form.
-template <class Body>
-void with_wide_type(const MatrixForm& form, Body body) {
-  switch (form.d) {
-    case Accumulator::f64:
-      return body(double{});
-    case Accumulator::s32:
-      return body(int32_t{});
-    default:
-      return body(float{});
+// d = a * b + c from the registers on, by rows.
+void multiply_again(const MatrixForm& form, MatrixArithmetic arithmetic, Fragment a, Fragment b,
+                    Fragment c, Fragment d);
+// An operand as it was, and as the unit decoded it.
+struct MatrixOperand {
+  Fragment from;
+  const void* decoded;
+};
+inline void multiply_tile(const MatrixUnit& unit, const MatrixForm& form,
+                          MatrixArithmetic arithmetic, const MatrixOperand& a,
+                          const MatrixOperand& b, Fragment c, Fragment d) {
+  if (__builtin_expect(!unit.multiply(form, arithmetic, a.decoded, b.decoded, c, d), 0)) {
+    multiply_again(form, arithmetic, a.from, b.from, c, d);
   }
 }
+
+// The rule of a tensor core: see matrix_arithmetic.hpp.
+struct TensorCoreRule {
+  int fraction_bits = 24;                              // F
+  int group = 16;                                      // products per sum
+  bool half = false;                                   // f16 result, to nearest even
+  int result_bits = 23;                                // fraction bits of an f32 result
+  int least_a = -126, least_b = -126, least_c = -126;  // exponents of subnormals
+};
+TensorCoreRule tensor_core_rule(const MatrixForm& form, MatrixArithmetic arithmetic);
+// c += a * b by it; a: rows x depth, b: depth x slots, c: rows x slots. See exec_mma_exact.cpp.
+void multiply_exact(const MatrixForm& form, MatrixArithmetic arithmetic, const float* a,
+                    const float* b, float* c);
 
 [[noreturn]] void raise_partial_warp(const Op& op, const Warp& warp);
 
@@ -165,8 +177,12 @@ enum class MatrixMove : uint8_t { load, store };
 std::array<Handler, 2> matrix_move_handler(int count, int address_bits);
 Mover matrix_mover(MatrixMove direction, int count, bool transposed);
 std::array<Handler, 2> movmatrix_handler();
-// mma and wmma.mma. List: d, a, b, c, each tile by tile.
+// mma and wmma.mma. List: d, a, b, c, each tile by tile. The handler runs what plan_matrix_runs()
+// makes of it.
 std::array<Handler, 2> mma_handler();
+// Makes each run of consecutive mma and wmma.mma of one form one op, from these ops and guarded
+// bodies on. An operand that several of them have in common is decoded once.
+void plan_matrix_runs(Code& code, size_t first_op, size_t first_guarded);
 
 // ---- wmma --------------------------------------------------------------------------------------
 // The layout of wmma fragments is the implementation's own. Here they are mma's: A is cut into

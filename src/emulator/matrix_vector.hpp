@@ -1,12 +1,12 @@
 // Internal: rows of 8 for the matrix instructions. GCC vectors, lowered by any target; conversions
-// of halves have AVX2 code, for the rest of the targets decode_row() does.
+// of halves have AVX2 code, for the rest of the targets decode_row() in exec_mma.cpp does.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 
-#include "emulator/code.hpp"
+#include "emulator/matrix.hpp"
 #include "emulator/numeric.hpp"
 
 namespace mtmc::emulator {
@@ -76,11 +76,11 @@ MTMC_INLINE F8 bf16_to_f8(__m128i x) {
 }
 
 // Registers of B, 8 columns of 8 halves each, to rows of slots: b[k][slot]. Two registers at once.
-MTMC_INLINE void decode_b_halves(bool bf16, const void* const* reg, int count, float* b) {
+MTMC_INLINE void decode_b_halves(bool bf16, Fragment reg, int count, float* b) {
   static constexpr int column[8] = {0, 2, 4, 6, 1, 3, 5, 7};
   for (int i = 0; i < count; i += 2) {
-    const auto* first = static_cast<const __m128i*>(reg[i]);
-    const auto* second = static_cast<const __m128i*>(reg[i + 1 < count ? i + 1 : i]);
+    const auto* first = reinterpret_cast<const __m128i*>(reg[i]);
+    const auto* second = reinterpret_cast<const __m128i*>(reg[i + 1 < count ? i + 1 : i]);
     __m256i r[8], t[8], u[8], w[8];
     for (int s = 0; s < 8; ++s) {
       r[s] = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_load_si128(first + column[s])),

@@ -7,6 +7,9 @@
 
 namespace mtmc::emulator {
 
+struct MatrixForm;
+struct MatrixUnit;
+
 struct VectorRow {
   const char* opcode;  // a key of the instruction table
   Handler run[2];      // all lanes, some lanes
@@ -18,6 +21,8 @@ struct VectorRows {
   // Loads of 32 bits, and of four times 32 bits into the registers of the op's list, when all lanes
   // take part; null: the usual movers.
   Mover load_32, load_4x32;
+  // See matrix.hpp; null, or a unit without functions: row by row.
+  MatrixUnit (*matrix_unit)(const MatrixForm&, MatrixArithmetic) = nullptr;
 };
 
 // For AVX-512. Only for a CPU that has it: see vector_rows.cpp.

@@ -357,7 +357,8 @@ inline Codes model_product(const MmaForm& f, const Codes& a, const Codes& b, con
 // ---- inputs ------------------------------------------------------------------------------------
 
 // Codes of a type. Style 0: any bits. 1: around one. 2: huge spread of exponents. 3: cancelling
-// (few magnitudes, random signs). 4: zeros and subnormals. 5: mostly 1, some infinite or NaN.
+// (few magnitudes, random signs). 4: zeros and subnormals. 5: mostly 1, some infinite or NaN. 6:
+// zeros. 7: almost 2.
 inline uint64_t random_code(const std::string& type, int style, std::mt19937& random) {
   const uint32_t r = random();
   if (type == "f64") {
@@ -396,6 +397,12 @@ inline uint64_t random_code(const std::string& type, int style, std::mt19937& ra
       exponent = 0;
       if (random() % 3 == 0) m = 0;
       break;
+    case 6:
+      m = 0;
+      break;
+    case 7:
+      return (static_cast<uint64_t>(bias) << f.mantissa_bits | ((1u << f.mantissa_bits) - 1))
+             << f.dropped;
     default:
       exponent = static_cast<uint64_t>(bias);
       if (random() % 40 == 0) {

@@ -1,5 +1,7 @@
 // Every form of mma against the slow model, bit by bit: the plain chain here, and the published
 // rules of Ampere, Ada and Hopper.
+#include <algorithm>
+#include <array>
 #include <catch2/catch.hpp>
 
 #include "emulator/fixture.hpp"
@@ -64,7 +66,9 @@ Comparison compare(const MmaForm& f, int warps, MatrixArithmetic arithmetic, con
   std::vector<uint8_t> a, b, c;
   std::vector<std::vector<uint8_t>> one_a, one_b, one_c;
   for (int w = 0; w < warps; ++w) {
-    const int style = w % 7 == 6 ? static_cast<int>(random() % 6) : w % 6;
+    const int style = w % 12 >= 10 ? w % 12 - 4
+                      : w % 7 == 6 ? static_cast<int>(random() % 6)
+                                   : w % 6;
     const int c_style = w % 5 == 0 ? 4 : style;
     one_a.push_back(
         random_fragment(f.a, f.bits(), f.register_bits(), f.a_registers(), style, random));
@@ -214,6 +218,156 @@ TEST_CASE("mma follows the published rules of tensor cores bit by bit") {
   check({16, 8, 16, "e4m3", "e4m3", "f32", ""}, MatrixArithmetic::ada, {13, 16, 13});
   check({16, 8, 32, "e5m2", "e4m3", "f16", ""}, MatrixArithmetic::ada, {13, 16});
   check({16, 8, 32, "e5m2", "e5m2", "f32", ""}, MatrixArithmetic::hopper, {25, 32});
+}
+
+namespace {
+
+// Instructions of one form over a file of registers of 32 bits, run after run.
+struct Sequence {
+  static constexpr int registers = 20;
+  MmaForm form;
+  struct Step {
+    std::vector<int> d, a, b, c;
+    bool guarded = false;
+  };
+  std::vector<Step> steps;
+};
+
+// Operands come back, as in a tiled product, and results overwrite them now and then.
+Sequence random_sequence(const MmaForm& f, std::mt19937& random) {
+  Sequence s{f, {}};
+  const auto draw = [&](int count, int first) {
+    std::vector<int> all(Sequence::registers - static_cast<size_t>(first));
+    for (size_t i = 0; i < all.size(); ++i) all[i] = first + static_cast<int>(i);
+    std::shuffle(all.begin(), all.end(), random);
+    all.resize(static_cast<size_t>(count));
+    return all;
+  };
+  std::vector<std::vector<int>> a, b;
+  for (int i = 0; i < 6; ++i) a.push_back(draw(f.a_registers(), 0));
+  for (int i = 0; i < 12; ++i) b.push_back(draw(f.b_registers(), 0));
+  for (int i = 0; i < 24; ++i) {
+    Sequence::Step step;
+    step.a = a[random() % a.size()];
+    step.b = b[random() % (i < 12 ? 3 : b.size())];
+    step.c = draw(f.d_registers(), 0);
+    step.d = random() % 4 == 0 ? draw(f.d_registers(), 0) : draw(f.d_registers(), 12);
+    if (random() % 2 == 0) step.c = step.d;
+    step.guarded = i % 9 == 8;
+    s.steps.push_back(step);
+  }
+  return s;
+}
+
+std::string register_list(const std::vector<int>& which) {
+  std::string text = "{";
+  for (const int r : which) text += (text.size() > 1 ? ", %r" : "%r") + std::to_string(r);
+  return text + "}";
+}
+
+std::string kernel_of(const Sequence& s) {
+  std::string text =
+      ".version 9.0\n.target sm_90a\n.address_size 64\n"
+      ".visible .entry k(.param .u64 in, .param .u64 out)\n{\n"
+      ".reg .b32 %l, %r<20>; .reg .b64 %p; .reg .pred %yes;\nmov.u32 %l, %laneid;\n"
+      "setp.lt.u32 %yes, %l, 32;\nld.param.u64 %p, [in];\nmad.wide.u32 %p, %l, 4, %p;\n";
+  for (int r = 0; r < Sequence::registers; ++r) {
+    text += "ld.global.b32 %r" + std::to_string(r) + ", [%p+" + std::to_string(r * 128) + "];\n";
+  }
+  for (const Sequence::Step& step : s.steps) {
+    text += (step.guarded ? "@%yes " : "") + s.form.opcode() + " " + register_list(step.d) + ", " +
+            register_list(step.a) + ", " + register_list(step.b) + ", " + register_list(step.c) +
+            ";\n";
+  }
+  text += "ld.param.u64 %p, [out];\nmad.wide.u32 %p, %l, 4, %p;\n";
+  for (int r = 0; r < Sequence::registers; ++r) {
+    text += "st.global.b32 [%p+" + std::to_string(r * 128) + "], %r" + std::to_string(r) + ";\n";
+  }
+  return text + "ret;\n}\n";
+}
+
+using Registers = std::array<std::vector<uint8_t>, Sequence::registers>;
+
+std::vector<uint8_t> together(const Registers& file, const std::vector<int>& which) {
+  std::vector<uint8_t> words;
+  for (const int r : which) {
+    const std::vector<uint8_t>& one = file[static_cast<size_t>(r)];
+    words.insert(words.end(), one.begin(), one.end());
+  }
+  return words;
+}
+
+void run_model(const Sequence& s, const ExactRule& rule, Registers& file) {
+  const MmaForm& f = s.form;
+  for (const Sequence::Step& step : s.steps) {
+    const Codes d = model_product(f, gather_matrix(f, 'a', together(file, step.a)),
+                                  gather_matrix(f, 'b', together(file, step.b)),
+                                  gather_matrix(f, 'd', together(file, step.c)), rule);
+    const int per = 32 / f.d_bits();
+    for (int lane = 0; lane < 32; ++lane) {
+      for (int i = 0; i < f.m * f.n / 32; ++i) {
+        const Element2 at = f.d_place(lane, i);
+        const uint64_t code = d[static_cast<size_t>(at.row * f.n + at.column)];
+        std::vector<uint8_t>& to = file[static_cast<size_t>(step.d[static_cast<size_t>(i / per)])];
+        std::memcpy(to.data() + lane * 4 + i % per * f.d_bits() / 8, &code,
+                    static_cast<size_t>(f.d_bits() / 8));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("instructions that share and overwrite operands run as if one by one") {
+  struct Case {
+    MmaForm form;
+    MatrixArithmetic arithmetic;
+    ExactRule rule;
+  };
+  using M = MatrixArithmetic;
+  std::vector<Case> cases = {{{16, 8, 32, "s8", "s8", "s32", ""}, M::fma_chain, {0, 0}},
+                             {{16, 8, 32, "e4m3", "e4m3", "f32", ""}, M::fma_chain, {0, 0}}};
+  for (const char* d : {"f16", "f32"}) {
+    cases.push_back({{16, 8, 16, "f16", "f16", d, ""}, M::fma_chain, {0, 0}});
+    cases.push_back({{16, 8, 16, "f16", "f16", d, ""}, M::ampere, {24, 8}});
+    cases.push_back({{16, 8, 16, "f16", "f16", d, ""}, M::hopper, {25, 16}});
+    cases.push_back({{16, 8, 8, "f16", "f16", d, ""}, M::ampere, {24, 8}});
+  }
+  cases.push_back({{16, 8, 16, "bf16", "bf16", "f32", ""}, M::fma_chain, {0, 0}});
+  cases.push_back({{16, 8, 16, "bf16", "bf16", "f32", ""}, M::ampere, {24, 8}});
+  cases.push_back({{16, 8, 8, "tf32", "tf32", "f32", ""}, M::fma_chain, {0, 0}});
+  cases.push_back({{16, 8, 8, "tf32", "tf32", "f32", ""}, M::hopper, {25, 8}});
+  std::mt19937 random(5);
+  for (const Case& c : cases) {
+    for (int round = 0; round < 4; ++round) {
+      const Sequence s = random_sequence(c.form, random);
+      Registers file;
+      std::vector<uint8_t> in;
+      for (int r = 0; r < Sequence::registers; ++r) {
+        // The upper registers start as sums; some registers are all zeros.
+        const bool sum = r >= 12;
+        const int style = round < 2 ? 1 + static_cast<int>(random() % 4) : 1;
+        std::vector<uint8_t>& one = file[static_cast<size_t>(r)];
+        one = random_fragment(sum ? c.form.d : c.form.a, sum ? c.form.d_bits() : c.form.bits(), 32,
+                              1, style, random);
+        if (random() % 6 == 0) one.assign(128, 0);
+        in.insert(in.end(), one.begin(), one.end());
+      }
+      Device device;
+      const uint64_t from = device.upload(in, "in", Access::read_only);
+      const uint64_t to = device.upload(std::vector<uint8_t>(in.size()), "out");
+      RunOptions options;
+      options.matrix_arithmetic = c.arithmetic;
+      run_well(assemble(kernel_of(s), "k"), device,
+               launch({1, 1, 1}, {32, 1, 1}, Arguments().add(from).add(to)), options);
+      run_model(s, c.rule, file);
+      std::vector<int> all(Sequence::registers);
+      for (size_t r = 0; r < all.size(); ++r) all[r] = static_cast<int>(r);
+      INFO(c.form.opcode() << " arithmetic " << static_cast<int>(c.arithmetic) << " round "
+                           << round);
+      CHECK((device.download<uint8_t>(to, in.size()) == together(file, all)));
+    }
+  }
 }
 
 TEST_CASE("matrix instructions that do not exist are refused by name") {
