@@ -57,14 +57,15 @@ struct WarpAsync {
     const Op* op = nullptr;
     uint64_t id = 0;
     const Allocation* allocation = nullptr;
-    uint32_t to[lanes];
-    uint32_t group[lanes];
-    uint64_t from[lanes];
-    uint32_t source_bytes[lanes];
-    char data[lanes * 16];
+    alignas(64) uint64_t from[lanes];
+    alignas(64) uint32_t to[lanes];
+    alignas(64) uint32_t group[lanes];
+    alignas(64) uint32_t source_bytes[lanes];
+    alignas(64) char data[lanes * 16];
+    Copy() {}  // leaves the arrays as they are
   };
-  std::vector<Copy> copies;
-  uint32_t groups[lanes] = {};  // committed by each lane
+  std::vector<std::unique_ptr<Copy>> copies, spare;  // under way, in order; for use again
+  alignas(64) uint32_t groups[lanes] = {};           // committed by each lane
 
   // bulk groups
   struct Store {
@@ -110,6 +111,24 @@ inline uint64_t lane_value(const LaneOperand& o, const Op& op, const Warp& warp,
   if (o.bits == 64) return reinterpret_cast<const uint64_t*>(p)[lane] + o.add;
   if (o.bits == 16) return reinterpret_cast<const uint16_t*>(p)[lane];
   return static_cast<uint32_t>(reinterpret_cast<const uint32_t*>(p)[lane] + o.add);
+}
+
+// The same for all lanes.
+template <class T>
+inline void lane_values(const LaneOperand& o, const Op& op, const Warp& warp, T* out) {
+  const char* p = warp.registers + warp.list(op)[static_cast<size_t>(o.index)];
+  const uint64_t add = o.add;
+  if (o.bits == 64) {
+    for (int l = 0; l < lanes; ++l) {
+      out[l] = static_cast<T>(reinterpret_cast<const uint64_t*>(p)[l] + add);
+    }
+  } else if (o.bits == 32) {
+    for (int l = 0; l < lanes; ++l) {
+      out[l] = static_cast<uint32_t>(reinterpret_cast<const uint32_t*>(p)[l] + add);
+    }
+  } else {
+    for (int l = 0; l < lanes; ++l) out[l] = static_cast<T>(lane_value(o, op, warp, l));
+  }
 }
 
 template <class Body>

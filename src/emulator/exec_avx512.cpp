@@ -219,6 +219,16 @@ void multiply_add_wide(const Op& op, Warp& warp) {
   for (int i = 0; i < 4; ++i) store<64, Masked>(warp, op.d, i, r[i]);
 }
 
+// The low halves of 64-bit values.
+template <bool Masked>
+void narrow(const Op& op, Warp& warp) {
+  for (int i = 0; i < 2; ++i) {
+    const __m256i low = _mm512_cvtepi64_epi32(load(warp, op.a, 2 * i));
+    const __m256i high = _mm512_cvtepi64_epi32(load(warp, op.a, 2 * i + 1));
+    store<32, Masked>(warp, op.d, i, _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1));
+  }
+}
+
 enum class Kind { s32, u32, s64, u64, f32 };
 
 template <Kind K, int Predicate>
@@ -345,6 +355,10 @@ void load_4x32(const Op& op, Warp& warp, char* base, const int64_t* offset, int 
   {                                                           \
     OPCODE, { HANDLER<SIGNED, false>, HANDLER<SIGNED, true> } \
   }
+#define MTMC_NARROW(OPCODE)                 \
+  {                                         \
+    OPCODE, { narrow<false>, narrow<true> } \
+  }
 #define MTMC_FLOAT(OPCODE, OPERATION, SOURCES)       \
   MTMC_PLAIN(OPCODE ".f32", OPERATION, 32, SOURCES), \
       MTMC_PLAIN(OPCODE ".ftz.f32", Flushed<OPERATION>, 32, SOURCES)
@@ -390,6 +404,10 @@ const VectorRow rows[] = {
     MTMC_WIDE("mad.wide.u32", multiply_add_wide, false),
     MTMC_WIDE("cvt.s64.s32", widen, true),
     MTMC_WIDE("cvt.u64.u32", widen, false),
+    MTMC_NARROW("cvt.u32.u64"),
+    MTMC_NARROW("cvt.u32.s64"),
+    MTMC_NARROW("cvt.s32.u64"),
+    MTMC_NARROW("cvt.s32.s64"),
     MTMC_PLAIN("cvt.rn.f32.s32", SignedToFloat, 32, 1),
     MTMC_PLAIN("cvt.rn.f32.u32", UnsignedToFloat, 32, 1),
     MTMC_PLAIN("cvt.sat.f32.f32", Saturate, 32, 1),

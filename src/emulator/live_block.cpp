@@ -157,7 +157,8 @@ void LiveBlock::begin(uint64_t linear_index, Cluster& of, uint32_t rank_in_clust
   barriers.fill({});
   if (async != nullptr) {
     async->mbarriers.clear();
-    async->warps.assign(warp_count, {});
+    async->warps.clear();
+    async->warps.resize(warp_count);
   }
 }
 

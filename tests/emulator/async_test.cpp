@@ -1,6 +1,8 @@
 // Hopper's asynchronous machinery in NVRTC's texts, against plain loops.
+#include <array>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <random>
 
 #include "emulator/fixture.hpp"
 #include "emulator/tensor_map.hpp"
@@ -46,6 +48,105 @@ TEST_CASE("a pipeline of cp.async multiplies matrices") {
     }
     // Each block reads 64 rows of a and 64 columns of b once, 32 bytes a sector.
     CHECK(report.profile.global_load.sectors == 4u * 2 * 64 * n * 4 / 32);
+  }
+}
+
+TEST_CASE("each lane's cp.async land with its own groups") {
+  // Lane l owns four places of 16 bytes in shared memory and reads them after every wait.
+  struct Step {
+    enum { copy, commit, wait } what;
+    uint32_t mask;
+    int bytes, place, source, count;  // count: bytes read, or groups left pending
+  };
+  constexpr int places = 4, sources = 64;
+  std::mt19937 random(3);
+  for (int round = 0; round < 12; ++round) {
+    std::vector<Step> steps;
+    for (int i = 0; i < 60; ++i) {
+      const uint32_t r = random();
+      const uint32_t mask = random() % 3 != 0 ? ~0u : random() | random() % 2;
+      const int bytes = 4 << r % 3, kind = static_cast<int>(r >> 4) % 8;
+      const int count = random() % 3 != 0 ? bytes : static_cast<int>(random()) & 15;
+      steps.push_back(kind < 4   ? Step{Step::copy, mask, bytes, static_cast<int>(r >> 8) % places,
+                                      static_cast<int>(r >> 12) % sources,
+                                      std::min(bytes, std::abs(count))}
+                      : kind < 6 ? Step{Step::commit, mask, 0, 0, 0, 0}
+                                 : Step{Step::wait, mask, 0, 0, 0, static_cast<int>(r >> 8) % 3});
+    }
+    steps.push_back({Step::wait, ~0u, 0, 0, 0, 0});
+
+    std::string text =
+        ".version 8.0\n.target sm_90\n.address_size 64\n"
+        ".visible .entry k(.param .u64 in, .param .u64 out)\n{\n.shared .align 16 .b8 s[2048];\n"
+        ".reg .b32 %l, %at, %bit, %v<4>; .reg .b64 %from, %to; .reg .pred %p;\n"
+        "mov.u32 %l, %laneid;\nmov.u32 %at, s;\nmad.lo.u32 %at, %l, 64, %at;\n"
+        "ld.param.u64 %from, [in];\nmad.wide.u32 %from, %l, 1024, %from;\n"
+        "ld.param.u64 %to, [out];\nmad.wide.u32 %to, %l, 64, %to;\nmov.u32 %v0, 0;\n";
+    for (int w = 0; w < places * 4; ++w) {
+      text += "st.shared.u32 [%at+" + std::to_string(w * 4) + "], %v0;\n";
+    }
+    std::vector<uint32_t> in(32 * sources * 4);
+    for (uint32_t& x : in) x = random();
+    std::array<std::array<uint32_t, places * 4>, 32> shared{};
+    struct Pending {
+      int group;
+      Step step;
+    };
+    std::array<std::vector<Pending>, 32> pending;
+    std::array<int, 32> groups{};
+    std::vector<uint32_t> expected;
+    int waits = 0;
+    for (const Step& step : steps) {
+      const std::string number = std::to_string(step.mask);
+      text += "shr.u32 %bit, " + number + ", %l;\nand.b32 %bit, %bit, 1;\n" +
+              "setp.ne.u32 %p, %bit, 0;\n@%p ";
+      if (step.what == Step::copy) {
+        text += std::string("cp.async.ca.shared.global [%at+") + std::to_string(step.place * 16) +
+                "], [%from+" + std::to_string(step.source * 16) + "], " +
+                std::to_string(step.bytes) +
+                (step.count < step.bytes ? ", " + std::to_string(step.count) : "") + ";\n";
+      } else if (step.what == Step::commit) {
+        text += "cp.async.commit_group;\n";
+      } else {
+        text += "cp.async.wait_group " + std::to_string(step.count) + ";\n";
+      }
+      for (int l = 0; l < 32; ++l) {
+        if ((step.mask >> l & 1) == 0) continue;
+        if (step.what == Step::copy) pending[l].push_back({groups[l], step});
+        if (step.what == Step::commit) ++groups[l];
+        if (step.what != Step::wait) continue;
+        std::vector<Pending> rest;
+        for (const Pending& p : pending[l]) {
+          if (p.group >= groups[l] - std::min(step.count, groups[l])) {
+            rest.push_back(p);
+            continue;
+          }
+          std::array<uint32_t, 4> data{};
+          std::memcpy(data.data(), &in[static_cast<size_t>((l * sources + p.step.source) * 4)],
+                      static_cast<size_t>(p.step.count));
+          std::memcpy(&shared[l][static_cast<size_t>(p.step.place * 4)], data.data(),
+                      static_cast<size_t>(p.step.bytes));
+        }
+        pending[l] = rest;
+      }
+      if (step.what != Step::wait) continue;
+      for (int w = 0; w < places * 4; ++w) {
+        const std::string at = std::to_string(w * 4);
+        text += "ld.shared.u32 %v0, [%at+" + at + "];\nst.global.u32 [%to+" +
+                std::to_string(waits * 2048 + w * 4) + "], %v0;\n";
+      }
+      ++waits;
+      for (const auto& lane : shared) expected.insert(expected.end(), lane.begin(), lane.end());
+    }
+    Device device;
+    const uint64_t from = device.upload(in, "in", Access::read_only);
+    const uint64_t to = device.upload(std::vector<uint32_t>(expected.size()), "out");
+    RunOptions options;
+    options.checks = Checks::bounds;  // places are reused while copies to them are under way
+    run_well(assemble(text + "ret;\n}\n", "k"), device,
+             launch({1, 1, 1}, {32, 1, 1}, Arguments().add(from).add(to)), options);
+    INFO("round " << round);
+    CHECK((device.download<uint32_t>(to, expected.size()) == expected));
   }
 }
 
