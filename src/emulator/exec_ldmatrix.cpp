@@ -14,11 +14,14 @@
 #include "emulator/matrix.hpp"
 
 namespace mtmc::emulator {
-Matrix8 transpose(const Matrix8& m) {
-  Matrix8 result;
+namespace {
+
+// row(i) points to 16 bytes; column j goes to `to` + 16 j.
+template <class Row>
+inline void transpose_rows(Row row, char* to) {
 #ifdef __SSE2__
   __m128i r[8], t[8], u[8];
-  for (int i = 0; i < 8; ++i) r[i] = _mm_load_si128(reinterpret_cast<const __m128i*>(m.row[i]));
+  for (int i = 0; i < 8; ++i) r[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row(i)));
   for (int p = 0; p < 4; ++p) {
     t[2 * p] = _mm_unpacklo_epi16(r[2 * p], r[2 * p + 1]);
     t[2 * p + 1] = _mm_unpackhi_epi16(r[2 * p], r[2 * p + 1]);
@@ -29,17 +32,26 @@ Matrix8 transpose(const Matrix8& m) {
     u[4 * q + 2] = _mm_unpacklo_epi32(t[4 * q + 1], t[4 * q + 3]);
     u[4 * q + 3] = _mm_unpackhi_epi32(t[4 * q + 1], t[4 * q + 3]);
   }
+  auto* out = reinterpret_cast<__m128i*>(to);
   for (int p = 0; p < 4; ++p) {
-    _mm_store_si128(reinterpret_cast<__m128i*>(result.row[2 * p]),
-                    _mm_unpacklo_epi64(u[p], u[p + 4]));
-    _mm_store_si128(reinterpret_cast<__m128i*>(result.row[2 * p + 1]),
-                    _mm_unpackhi_epi64(u[p], u[p + 4]));
+    _mm_storeu_si128(out + 2 * p, _mm_unpacklo_epi64(u[p], u[p + 4]));
+    _mm_storeu_si128(out + 2 * p + 1, _mm_unpackhi_epi64(u[p], u[p + 4]));
   }
 #else
+  uint16_t m[8][8], turned[8][8];
+  for (int i = 0; i < 8; ++i) std::memcpy(m[i], row(i), 16);
   for (int i = 0; i < 8; ++i) {
-    for (int j = 0; j < 8; ++j) result.row[i][j] = m.row[j][i];
+    for (int j = 0; j < 8; ++j) turned[i][j] = m[j][i];
   }
+  std::memcpy(to, turned, sizeof(turned));
 #endif
+}
+
+}  // namespace
+
+Matrix8 transpose(const Matrix8& m) {
+  Matrix8 result;
+  transpose_rows([&](int i) { return m.row[i]; }, reinterpret_cast<char*>(result.row));
   return result;
 }
 
@@ -50,13 +62,11 @@ void take_rows(const Op& op, Warp& warp, char* base, const int64_t* offset, int)
   const int32_t* list = warp.list(op).data();
   for (int i = 0; i < Count; ++i) {
     char* d = lane_array<char>(warp, list[i]);
+    const auto row = [&](int r) { return base + offset[i * 8 + r]; };
     if constexpr (Transposed) {
-      Matrix8 m;
-      for (int r = 0; r < 8; ++r) std::memcpy(m.row[r], base + offset[i * 8 + r], 16);
-      m = transpose(m);
-      std::memcpy(d, m.row, sizeof(m));
+      transpose_rows(row, d);
     } else {
-      for (int r = 0; r < 8; ++r) std::memcpy(d + r * 16, base + offset[i * 8 + r], 16);
+      for (int r = 0; r < 8; ++r) std::memcpy(d + r * 16, row(r), 16);
     }
   }
 }
