@@ -163,7 +163,7 @@ void GlobalChecker::check(const AccessEvent& e, Act act) {
                            return fmt::format(
                                "store to '{}', from which the asynchronous copy issued at {} still "
                                "reads: it was not waited for",
-                               e.allocation->name, place_of(p.origin));
+                               e.allocation->name, place_of(code_, p.origin));
                          });
       }
     }
@@ -255,7 +255,7 @@ void GlobalChecker::collide(Shadow& s, const Request& r, uint64_t chunk, uint64_
               record.strong != 0 ? "atomic access"
               : wrote            ? "store"
                                  : "load",
-              block_text(record.owner), known ? " at " + place_of(other) : std::string());
+              block_text(record.owner), known ? " at " + place_of(code_, other) : std::string());
         });
   };
   Record& head = s.records[chunk];
@@ -434,15 +434,6 @@ void GlobalChecker::divided_by_zero(const Warp& warp, const Op& op, uint32_t zer
   findings_.report(FaultKind::division_by_zero, warp, op.origin, -1, __builtin_ctz(zero), 0, [&] {
     return fmt::format("the divisor is 0 in {} of the warp's lanes", __builtin_popcount(zero));
   });
-}
-
-std::string GlobalChecker::place_of(int32_t origin) const {
-  if (origin < 0) return "an unknown place";
-  const Origin& o = code_.origins[origin];
-  const auto file = code_.files.find(o.location.file);
-  if (o.location.line == 0) return fmt::format("ptx line {} ({})", o.ptx_line, o.text);
-  return fmt::format("{}:{} ({})", file != code_.files.end() ? file->second : "source",
-                     o.location.line, o.text);
 }
 
 std::string GlobalChecker::block_text(uint32_t owner) const {

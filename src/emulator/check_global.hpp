@@ -111,7 +111,6 @@ class GlobalChecker : public Listener {
   void release(uint32_t owner, uint32_t epoch, uint64_t variable);
   bool ordered(const Record& earlier, uint32_t owner);
   void learn(BlockState& state, uint32_t owner);
-  std::string place_of(int32_t origin) const;
   std::string block_text(uint32_t owner) const;
   uint32_t epoch_of(uint32_t owner) const;
   Request request_of(const CopyEvent& copy, Act act) const;

@@ -87,6 +87,7 @@ void SharedChecker::block_begins(const BlockPlace& place) {
   s.barrier = {};
   s.cluster = {};
   s.proxy_fenced = {};
+  s.wgmma = {};
   s.fenced = 0;
   whole_barrier(s);
   s.begin = ((s.clock[0] - 1) << 6) | foreign;
@@ -196,6 +197,18 @@ void SharedChecker::fenced(const Warp& warp, uint32_t, FenceKind kind) {
   }
   s.fenced |= 1u << w;
   bump(s, w);
+}
+
+// A wgmma is over when the four warps have read its operands, and one of them may say so for all.
+void SharedChecker::wgmma_committed(const Warp& warp) {
+  Shadow& s = *shadows_[warp.place->slot];
+  join(s.wgmma[warp.index / 4], clocks_of(s, warp.index));
+  bump(s, warp.index);
+}
+
+void SharedChecker::wgmma_waited(const Warp& warp, uint32_t) {
+  Shadow& s = *shadows_[warp.place->slot];
+  learn(s, warp.index, s.wgmma[warp.index / 4]);
 }
 
 void SharedChecker::mbarrier_initialised(const Warp& warp, const BlockPlace& owner,

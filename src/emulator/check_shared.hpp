@@ -43,6 +43,8 @@ class SharedChecker : public Listener {
   void copy_completed(const CopyEvent& copy) override;
   void async_proxy_read(const Warp& warp, const Op& op, const BlockPlace& owner, uint64_t offset,
                         uint64_t bytes) override;
+  void wgmma_committed(const Warp& warp) override;
+  void wgmma_waited(const Warp& warp, uint32_t pending) override;
   void mbarrier_initialised(const Warp& warp, const BlockPlace& owner, uint64_t offset) override;
   void mbarrier_arrived(const Warp& warp, uint32_t lanes, const BlockPlace& owner,
                         uint64_t offset) override;
@@ -76,6 +78,7 @@ class SharedChecker : public Listener {
     std::array<Clocks, lanes> known{};
     std::array<Clocks, 16> barrier{};
     Clocks cluster{}, proxy_fenced{};
+    std::array<Clocks, lanes / 4> wgmma{};  // by warpgroup: at its warps' last commits
     int32_t begin = 0;  // tags below were made before the block began
     std::map<uint64_t, Mbarrier> mbarriers;
     std::unordered_map<uint64_t, Clocks> atomics;  // what acquiring an atomic variable makes known

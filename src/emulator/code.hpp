@@ -312,10 +312,11 @@ struct FaultError {
 
 // What a parked group waits for: it executes its op again once that has happened.
 struct Park {
-  enum class Reason : uint8_t { none, mbarrier, cluster_barrier };
+  enum class Reason : uint8_t { none, mbarrier, cluster_barrier, wgmma };
   Reason reason = Reason::none;
   uint32_t address = 0;  // of the mbarrier in the block's shared memory
-  uint64_t phase = 0;    // the phase (its parity for an mbarrier) that must complete
+  uint64_t phase = 0;    // the phase (its parity for an mbarrier) that must complete; of wgmma, how
+                         // many groups every warp of the warpgroup must have committed
 };
 
 struct Group {
@@ -381,6 +382,7 @@ struct alignas(64) Warp {
   bool moved = false;                    // since it last yielded it has left a loop
   uint32_t spin_place = ~0u;             // the block of its last spin
   uint32_t spins = 0;                    // back edges since the last yield or rotation
+  uint32_t wgmma_groups = 0;             // committed by this warp
 
   const std::vector<int32_t>& list(const Op& op_) const;
 };

@@ -68,6 +68,8 @@ std::string Executor::waits_of(const Warp& warp) const {
       text += " at " + place;
     } else if (g.park.reason == Park::Reason::cluster_barrier) {
       text += fmt::format("waits for the cluster's barrier at {}", place);
+    } else if (g.park.reason == Park::Reason::wgmma) {
+      text += fmt::format("waits for the wgmma of its warpgroup's other warps at {}", place);
     } else {
       text += fmt::format("waits at {}", place);
     }

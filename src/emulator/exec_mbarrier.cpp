@@ -46,6 +46,7 @@ SharedPlace place_of(const Op& op, Warp& warp, int lane) {
                       8, 8);
 }
 
+// Before the arrival itself, which may complete the phase that it is part of.
 void tell_arrival(Warp& warp, int lane, const SharedPlace& place) {
   notify(warp, [&](Listener& l) {
     l.mbarrier_arrived(warp, 1u << lane, place.block->place, place.offset);
@@ -89,6 +90,7 @@ void arrive_op(const Op& op, Warp& warp) {
     const uint64_t before = mbarrier_at(op, warp, lane, place).word;
     const auto value =
         form.value.present() ? static_cast<uint32_t>(lane_value(form.value, op, warp, lane)) : 1;
+    tell_arrival(warp, lane, place);
     update(op, warp, lane, place, [&](MbarrierState& s) -> const char* {
       if (form.flag) {  // .expect_tx, also of arrive_drop
         if (const char* problem = s.expect(value)) return problem;
@@ -99,7 +101,6 @@ void arrive_op(const Op& op, Warp& warp) {
       }
       return Mode == Arrive::drop ? s.drop(count) : s.arrive(count);
     });
-    tell_arrival(warp, lane, place);
     if (op.d >= 0) reinterpret_cast<uint64_t*>(warp.registers + op.d)[lane] = before;
   });
 }
@@ -171,8 +172,8 @@ Mbarrier& mbarrier_at(const Op& op, Warp& warp, int lane, const SharedPlace& pla
 }
 
 void mbarrier_arrive(const Op& op, Warp& warp, int lane, const SharedPlace& place, uint32_t count) {
-  update(op, warp, lane, place, [&](MbarrierState& s) { return s.arrive(count); });
   tell_arrival(warp, lane, place);
+  update(op, warp, lane, place, [&](MbarrierState& s) { return s.arrive(count); });
 }
 
 bool phase_completed(LiveBlock& block, uint32_t address, bool parity) {

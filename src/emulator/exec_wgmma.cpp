@@ -100,7 +100,7 @@ void tell(const Op& op, Warp& warp, uint32_t site, const uint32_t* address, int 
   if (warp.sites[site].watch == nullptr) return;
   if (warp.sync_listener != nullptr) {  // the operands come through the asynchronous proxy
     for (int i = 0; i < count; ++i) {
-      warp.sync_listener->async_proxy_read(warp, op, *warp.place, address[i], 16);
+      notify(warp, [&](Listener& l) { l.async_proxy_read(warp, op, *warp.place, address[i], 16); });
     }
   }
   Op request = op;
@@ -168,23 +168,51 @@ void wgmma_op(const Op& op, Warp& warp) {
   run_warp_rows(std::bit_cast<MatrixForm>(op.imm), op, warp);
 }
 
-template <WgmmaOrder Order, bool Masked>
-void order_op(const Op& op, Warp& warp) {
+template <bool Masked>
+void fence_op(const Op& op, Warp& warp) {
+  (void)whole_warp<Masked>(op, warp);
+}
+
+template <bool Masked>
+void commit_op(const Op& op, Warp& warp) {
   if (!whole_warp<Masked>(op, warp)) return;
+  warp.wgmma_groups += 1;
+  notify(warp, [&](Listener& l) { l.wgmma_committed(warp); });
+}
+
+// A group is over when all four warps have issued what it has, so that one may speak for them.
+template <bool Masked>
+void wait_op(const Op& op, Warp& warp) {
+  if (!whole_warp<Masked>(op, warp)) return;
+  const uint64_t groups = warp.wgmma_groups - std::min<uint64_t>(op.imm, warp.wgmma_groups);
+  if (!wgmma_groups_committed(warp, groups)) {
+    warp.park = {Park::Reason::wgmma, 0, groups};
+    return;
+  }
+  notify(warp, [&](Listener& l) { l.wgmma_waited(warp, static_cast<uint32_t>(op.imm)); });
 }
 
 }  // namespace
+
+bool wgmma_groups_committed(const Warp& warp, uint64_t groups) {
+  const uint32_t first = warp.index / 4 * 4;
+  for (uint32_t w = first; w < std::min(first + 4, warp.home->warp_count); ++w) {
+    const Warp& other = warp.home->warps[w];
+    if (other.state != Warp::State::done && other.wgmma_groups < groups) return false;
+  }
+  return true;
+}
 
 std::array<Handler, 2> wgmma_handler() { return {wgmma_op<false>, wgmma_op<true>}; }
 
 std::array<Handler, 2> wgmma_order_handler(WgmmaOrder order) {
   switch (order) {
     case WgmmaOrder::fence:
-      return {order_op<WgmmaOrder::fence, false>, order_op<WgmmaOrder::fence, true>};
+      return {fence_op<false>, fence_op<true>};
     case WgmmaOrder::commit:
-      return {order_op<WgmmaOrder::commit, false>, order_op<WgmmaOrder::commit, true>};
+      return {commit_op<false>, commit_op<true>};
     default:
-      return {order_op<WgmmaOrder::wait, false>, order_op<WgmmaOrder::wait, true>};
+      return {wait_op<false>, wait_op<true>};
   }
 }
 

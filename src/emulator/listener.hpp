@@ -62,7 +62,7 @@ struct CopyEvent {
   // asynchronous one, which needs fence.proxy.async after generic writes to what they read.
   bool async_proxy = false;
   bool repeats = false;  // a further destination of a multicast: its source was read once
-  uint64_t id = 0;  // unique within the launch; the same at issue, read and completion
+  uint64_t id = 0;       // unique within the launch; the same at issue, read and completion
   CopyPlace source, destination;
   // The mbarrier that a bulk copy counts its bytes on; nullptr when it has none.
   const BlockPlace* mbarrier_owner = nullptr;
@@ -113,6 +113,10 @@ class Listener {
   // Shared memory read through the asynchronous proxy other than by a copy: operands of wgmma.
   virtual void async_proxy_read(const Warp&, const Op&, const BlockPlace&, uint64_t /*offset*/,
                                 uint64_t /*bytes*/) {}
+  // wgmma: a warp commits what it issued to a group; it waited until at most so many of its groups
+  // are pending. A group is the warpgroup's: it is over when its four warps issued what it has.
+  virtual void wgmma_committed(const Warp&) {}
+  virtual void wgmma_waited(const Warp&, uint32_t /*pending*/) {}
 
   // Integer div or rem whose divisor is zero in these lanes.
   virtual void divided_by_zero(const Warp&, const Op&, uint32_t /*lanes*/) {}
@@ -198,6 +202,9 @@ class Findings {
   const Code& code_;
   std::vector<Finding> found_;
 };
+
+// "kernel.cu:12 (ld.shared.f32 ...)".
+std::string place_of(const Code& code, int32_t origin);
 
 // What a listener may know of its launch.
 struct LaunchView {

@@ -5,6 +5,7 @@
 
 #include "emulator/check_global.hpp"
 #include "emulator/check_shared.hpp"
+#include "emulator/check_wgmma.hpp"
 #include "emulator/run.hpp"
 
 namespace mtmc::emulator {
@@ -61,7 +62,13 @@ ListenerSet::ListenerSet(const LaunchView& view) {
   }
   auto shared = std::make_unique<SharedChecks>(view);
   auto global = std::make_unique<GlobalChecker>(view);
-  compose(*profile_, *shared, *global);
+  if (WgmmaOperands::needed(view.code)) {
+    auto wgmma = std::make_unique<WgmmaOperands>(view);
+    compose(*profile_, *shared, *global, *wgmma);
+    owned_.push_back(std::move(wgmma));
+  } else {
+    compose(*profile_, *shared, *global);
+  }
   sync_listener_ = shared.get();
   owned_.push_back(std::move(shared));
   owned_.push_back(std::move(global));

@@ -149,6 +149,7 @@ void LiveBlock::begin(uint64_t linear_index, Cluster& of, uint32_t rank_in_clust
     warp.moved = true;
     warp.spins = 0;
     warp.spin_place = ~0u;
+    warp.wgmma_groups = 0;
     warp.block = code.entry_block;
     warp.op = code.blocks[code.entry_block].first;
     reset_calls(code, warp);

@@ -71,6 +71,10 @@ struct LiveBlock {
   std::unique_ptr<CallStack[]> call_stacks_;
 };
 
+// True when the warps of this one's warpgroup, but for those that are done, have committed so many
+// groups of wgmma: only then is the last of them over.
+bool wgmma_groups_committed(const Warp& warp, uint64_t groups);
+
 // Blocks that live together and reach each other's shared memory.
 struct Cluster {
   std::vector<std::unique_ptr<LiveBlock>> blocks;  // by rank

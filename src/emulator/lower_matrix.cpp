@@ -395,6 +395,7 @@ void Lowering::wgmma() {
     const uint64_t pending = operand(0).bits;
     if (pending > 63) unsupported("pending groups");
     Lowered& l = emit(wgmma_order_handler(WgmmaOrder::wait));
+    l.kind = Lowered::Kind::suspend;
     l.imm = pending;
     return;
   }

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "emulator/fault.hpp"
+#include "emulator/listener.hpp"
 #include "emulator/profile.hpp"
 
 namespace mtmc::emulator {
@@ -76,6 +77,15 @@ std::string Fault::text() const {
   }
   if (callers.size() > shown) out += fmt::format(", and {} more", callers.size() - shown);
   return ptx.empty() ? out : out + ": " + ptx;
+}
+
+std::string place_of(const Code& code, int32_t origin) {
+  if (origin < 0) return "an unknown place";
+  const Origin& o = code.origins[origin];
+  const auto file = code.files.find(o.location.file);
+  if (o.location.line == 0) return fmt::format("ptx line {} ({})", o.ptx_line, o.text);
+  return fmt::format("{}:{} ({})", file != code.files.end() ? file->second : "source",
+                     o.location.line, o.text);
 }
 
 uint64_t Profile::total_warp_instructions() const {

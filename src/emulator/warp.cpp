@@ -73,6 +73,8 @@ bool Executor::park_is_over(Warp& warp, const Park& park) {
       return phase_completed(*warp.home, park.address, park.phase != 0);
     case Park::Reason::cluster_barrier:
       return cluster_phase_completed(*warp.home->cluster, park.phase);
+    case Park::Reason::wgmma:
+      return wgmma_groups_committed(warp, park.phase);
     case Park::Reason::none:
       break;
   }

@@ -172,8 +172,10 @@ TEST_CASE("a producer warp and four consumer warps share a ring of tensor copies
       arguments.bytes.insert(arguments.bytes.end(), bytes->begin(), bytes->end());
     }
     arguments.add(rows / 32);
+    RunOptions options;
+    options.checks = Checks::all;
     const auto report = run_well(load(file, "tensor_ring"), device,
-                                 launch({columns / 32, 1, 1}, {160, 1, 1}, arguments));
+                                 launch({columns / 32, 1, 1}, {160, 1, 1}, arguments), options);
     const auto y = device.download<float>(py, columns * rows);
     for (int r = 0; r < rows; ++r) {
       for (int c = 0; c < columns; ++c) {

@@ -76,3 +76,47 @@ TEST_CASE("a product by wgmma in a loop") {
   }
   CHECK(wrong == 0);
 }
+
+TEST_CASE("a warpgroup multiplies a ring of stages that one of its threads frees") {
+  const int stages = 8;
+  // 8 x 8 core matrices as the kernel's descriptors have them: a's rows, then b's.
+  std::vector<uint16_t> x(static_cast<size_t>(stages) * 1152);
+  const auto a = [](int s, int row, int p) { return small(s * 5 + row * 16 + p); };
+  const auto b = [](int s, int column, int p) { return small(s * 3 + column * 16 + p + 2); };
+  for (int s = 0; s < stages; ++s) {
+    for (int p = 0; p < 16; ++p) {
+      for (int i = 0; i < 64; ++i) {
+        const int place = s * 1152 + i / 8 * 128 + p / 8 * 64 + i % 8 * 8 + p % 8;
+        x[static_cast<size_t>(place)] = numeric::f32_to_f16(a(s, i, p));
+      }
+      for (int j = 0; j < 8; ++j) {
+        const int place = s * 1152 + 1024 + p / 8 * 64 + j * 8 + p % 8;
+        x[static_cast<size_t>(place)] = numeric::f32_to_f16(b(s, j, p));
+      }
+    }
+  }
+  for (const Checks checks : {Checks::shared_races, Checks::all}) {
+    Device device;
+    const uint64_t px = device.upload(x, "x", Access::read_only);
+    const uint64_t pc = device.upload(std::vector<float>(64 * 8), "c");
+    RunOptions options;
+    options.checks = checks;
+    const auto report =
+        run_well(load("operands.sm_90a", "ring"), device,
+                 launch({1, 1, 1}, {160, 1, 1}, Arguments().add(px).add(pc).add(stages)), options);
+    for (const Fault& fault : report.faults) UNSCOPED_INFO(fault.text());
+    CHECK(report.faults.empty());
+    const auto c = device.download<float>(pc, 64 * 8);
+    int wrong = 0;
+    for (int i = 0; i < 64; ++i) {
+      for (int j = 0; j < 8; ++j) {
+        float sum = 0;
+        for (int s = 0; s < stages; ++s) {
+          for (int p = 0; p < 16; ++p) sum += a(s, i, p) * b(s, j, p);
+        }
+        wrong += c[static_cast<size_t>(i * 8 + j)] != sum;
+      }
+    }
+    CHECK(wrong == 0);
+  }
+}
