@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "base/hash.hpp"
 #include "cli/command.hpp"
@@ -29,6 +30,7 @@ struct Options {
   int threads = 1;
   std::uint64_t budget = 0, seed = 1;
   std::int64_t blocks = 0;
+  std::size_t lines = 10;
 };
 
 // "NAME=VALUE" lists.
@@ -201,6 +203,41 @@ std::pair<std::string, std::uint64_t> printed(const device::Emulation& done) {
   return result;
 }
 
+json lines_json(const device::Emulation& done) {
+  json lines = json::array();
+  for (const auto& line : done.lines)
+    lines.push_back({{"file", line.file},
+                     {"line", line.line},
+                     {"warp_instructions", line.warp_instructions},
+                     {"global_sectors", line.global_sectors},
+                     {"shared_wavefronts", line.shared_wavefronts}});
+  return lines;
+}
+
+// The hottest lines, with their text where they are the kernel file's own.
+void print_lines(const device::Emulation& done, const Options& options, const std::string& text) {
+  const std::size_t shown = std::min(options.lines, done.lines.size());
+  if (shown == 0) return;
+  std::vector<std::string> source;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) source.push_back(line);
+  const auto unit = std::filesystem::path(options.kernel).filename().string();
+  double total = 0;
+  for (const auto& line : done.lines) total += static_cast<double>(line.warp_instructions);
+  fmt::print("hot lines  share  instructions  sectors  wavefronts\n");
+  for (std::size_t i = 0; i < shown; ++i) {
+    const auto& line = done.lines[i];
+    const bool own = line.file == unit && line.line >= 1 && line.line <= source.size();
+    std::string code = own ? source[line.line - 1] : "";
+    code.erase(0, code.find_first_not_of(" \t"));
+    fmt::print("{:15.1f}%  {:>12}  {:>7}  {:>10}  {}{}{}\n",
+               100 * static_cast<double>(line.warp_instructions) / total, line.warp_instructions,
+               line.global_sectors, line.shared_wavefronts,
+               line.line == 0 ? "(no line)" : fmt::format("{}:{}", line.file, line.line),
+               code.empty() ? "" : "  ", code);
+  }
+}
+
 // Not to be summed over launches.
 bool is_fraction(const std::string& name) { return name == "occupancy" || name.ends_with("_rate"); }
 
@@ -241,6 +278,7 @@ json report_json(const emulator::DeviceEntry& entry, const std::string& architec
           {"printed_dropped", dropped},
           {"faults", std::move(faults)},
           {"counters", std::move(counters)},
+          {"lines", lines_json(done)},
           {"occupancy", longest ? occupancy_json(*longest) : json(nullptr)},
           {"modelled_ns", done.records.empty() ? json(nullptr) : json(total_ns)},
           {"modelled_parts", std::move(parts)},
@@ -248,7 +286,8 @@ json report_json(const emulator::DeviceEntry& entry, const std::string& architec
           {"outputs", std::move(outputs)}};
 }
 
-void print_report(const json& report, const device::Emulation& done) {
+void print_report(const json& report, const device::Emulation& done, const Options& options,
+                  const std::string& source) {
   const auto [text, dropped] = printed(done);
   fmt::print("{}{}", text, text.empty() || text.back() == '\n' ? "" : "\n");
   if (dropped) fmt::print("({} more calls of printf)\n", dropped);
@@ -264,6 +303,7 @@ void print_report(const json& report, const device::Emulation& done) {
     fmt::print("\n");
     for (const auto& [name, value] : record.counters) fmt::print("  {:<28} {:.15g}\n", name, value);
   }
+  print_lines(done, options, source);
   if (report["occupancy"].is_object())
     fmt::print("occupancy  {:.2f}, {} blocks on an SM, limited by {}\n",
                report["occupancy"]["fraction"].get<double>(),
@@ -336,6 +376,8 @@ Result<int> run(const Options& options) {
     for (std::size_t at; (at = fault.message.find(" /" + unit + ":")) != std::string::npos;)
       fault.message.erase(at + 1, 1);
   }
+  for (auto& line : done->lines)
+    if (line.file == "/" + unit) line.file = unit;
   for (const auto& [name, path] : *outputs) {
     const auto found =
         std::find_if(done->outputs.begin(), done->outputs.end(),
@@ -349,7 +391,7 @@ Result<int> run(const Options& options) {
   if (options.json)
     fmt::print("{}\n", report.dump(2, ' ', false, json::error_handler_t::replace));
   else
-    print_report(report, *done);
+    print_report(report, *done, options, *text);
   return done->faults.empty() ? 0 : 1;
 }
 
@@ -376,6 +418,8 @@ void add_emulate(CLI::App& app, Action& chosen) {
       ->add_option("--blocks", options->blocks,
                    "run a sample of so many blocks of each launch; 0: all")
       ->check(CLI::NonNegativeNumber);
+  command->add_option("--lines", options->lines, "hottest source lines to print; --json has all")
+      ->capture_default_str();
   command->add_option("--dim", options->dims, "NAME=INTEGER: a symbol of the recipe");
   command->add_option("--define", options->defines,
                       "NAME=VALUE: a macro; an integer is a symbol too");

@@ -212,6 +212,40 @@ TEST_CASE("emulate compiles a .cu file, with macros and architectures") {
   CHECK(bad.err.find("bad.cu:1") != std::string::npos);
 }
 
+TEST_CASE("emulate counts what each source line did, hottest first") {
+  Home home;
+  std::string ptx = twice();
+  ptx.replace(ptx.find("  ld.param.u64 %rd1"), 0, "  .loc 1 2 1\n");
+  ptx.replace(ptx.find("  ld.global"), 0, "  .loc 1 3 1\n");
+  write(home.file("k.ptx"), ptx + ".file 1 \"k.cu\"\n");
+  write(home.file("r.json"), recipe());
+  const auto r = run_tool("emulate k.ptx --recipe r.json --dim N=1000 --json", home.path());
+  INFO(r.err);
+  REQUIRE(r.exit_code == 0);
+  const json lines = json::parse(r.out)["lines"];
+  REQUIRE(lines.size() == 2);
+  // 8 blocks of 4 warps execute 13 instructions of line 2 and 5 of line 3, which moves 4000 bytes
+  // in and out.
+  CHECK(lines[0] == json{{"file", "k.cu"},
+                         {"line", 2},
+                         {"warp_instructions", 32 * 13},
+                         {"global_sectors", 0},
+                         {"shared_wavefronts", 0}});
+  CHECK(lines[1] == json{{"file", "k.cu"},
+                         {"line", 3},
+                         {"warp_instructions", 32 * 5},
+                         {"global_sectors", 250},
+                         {"shared_wavefronts", 0}});
+  const auto text = run_tool("emulate k.ptx --recipe r.json --dim N=1000 --lines 1", home.path());
+  CHECK(text.out.find("k.cu:2") != std::string::npos);
+  CHECK(text.out.find("k.cu:3") == std::string::npos);
+  const auto none = run_tool("emulate k.ptx --recipe r.json --dim N=1000 --lines 0", home.path());
+  CHECK(none.out.find("hot lines") == std::string::npos);
+  CHECK(json::parse(
+            run_tool("emulate k.ptx --recipe r.json --dim N=1000 --check none --json", home.path())
+                .out)["lines"] == json::array());
+}
+
 TEST_CASE("emulate finds a missing barrier and goes on counting") {
   if (!has_nvrtc()) return;
   Home home;

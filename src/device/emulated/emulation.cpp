@@ -57,6 +57,7 @@ class Session {
       done_.faults.push_back(std::move(fault));
     }
     if (auto ok = read_outputs(*recipe); !ok) return tl::unexpected<Error>(ok.error());
+    if (settings_.run.collect_profile) count_lines();
     return std::move(done_);
   }
 
@@ -120,6 +121,24 @@ class Session {
       done_.outputs.push_back(std::move(output));
     }
     return {};
+  }
+
+  void count_lines() {
+    std::map<std::pair<std::string, std::uint32_t>, emulator::LineCounts> all;
+    for (const auto& launch : done_.launches) {
+      for (const auto& line : launch.report.profile.lines) {
+        auto& sum = all[{line.file, line.line}];
+        sum.file = line.file;
+        sum.line = line.line;
+        sum.warp_instructions += line.warp_instructions;
+        sum.global_sectors += line.global_sectors;
+        sum.shared_wavefronts += line.shared_wavefronts;
+      }
+    }
+    for (auto& [place, line] : all) done_.lines.push_back(std::move(line));
+    std::stable_sort(done_.lines.begin(), done_.lines.end(), [](const auto& a, const auto& b) {
+      return a.warp_instructions > b.warp_instructions;
+    });
   }
 
   const EmulationRequest& request_;

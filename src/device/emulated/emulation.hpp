@@ -39,6 +39,8 @@ struct Emulation {
   std::vector<EmulatedLaunch>
       launches;  // a kernel's only, by order; one that a fault ended included
   std::vector<EmulationOutput> outputs;  // as the run left them
+  // Of all launches together, by the instructions that their warps executed, most first.
+  std::vector<emulator::LineCounts> lines;
 };
 
 // Errors: bad_input for a recipe that does not resolve, or contents of another size or for an
