@@ -252,19 +252,16 @@ void multiply(const MatrixForm& form, MatrixArithmetic, const double* a, const d
   }
 }
 
-void multiply(const MatrixForm& form, MatrixArithmetic, const int32_t* a, const int32_t* b,
-              int32_t* c) {
+template <bool Exclusive>
+void multiply_integers(const MatrixForm& form, const int32_t* a, const int32_t* b, int32_t* c) {
   // 256 products of at most 2^16 in size: the sum itself fits; only adding c may not.
-  const bool exclusive = form.has(MatrixForm::exclusive_or);
   for (int r = 0; r < form.tile_rows(); ++r) {
-    alignas(32) int32_t sum[8] = {};
+    I8 sum{};
     for (int k = 0; k < form.depth; ++k) {
+      I8 column;
+      std::memcpy(&column, b + k * 8, sizeof(column));
       const int32_t x = a[r * form.depth + k];
-      if (exclusive) {
-        for (int s = 0; s < 8; ++s) sum[s] += x ^ b[k * 8 + s];
-      } else {
-        for (int s = 0; s < 8; ++s) sum[s] += x * b[k * 8 + s];
-      }
+      sum += Exclusive ? x ^ column : x * column;
     }
     for (int s = 0; s < 8; ++s) {
       const int64_t wide = int64_t{c[r * 8 + s]} + sum[s];
@@ -272,6 +269,12 @@ void multiply(const MatrixForm& form, MatrixArithmetic, const int32_t* a, const 
                                                     : static_cast<int32_t>(wide);
     }
   }
+}
+
+void multiply(const MatrixForm& form, MatrixArithmetic, const int32_t* a, const int32_t* b,
+              int32_t* c) {
+  if (form.has(MatrixForm::exclusive_or)) return multiply_integers<true>(form, a, b, c);
+  multiply_integers<false>(form, a, b, c);
 }
 
 // ---- units -------------------------------------------------------------------------------------
