@@ -7,9 +7,7 @@
 // may be shared by divergent paths because the second never writes another lane.
 #pragma once
 
-#ifdef __AVX2__
 #include <immintrin.h>
-#endif
 
 #include <algorithm>
 #include <array>
@@ -420,7 +418,10 @@ inline uint32_t pack_mask(const int32_t* flags) {
     result |= static_cast<uint32_t>(_mm256_movemask_ps(v)) << (8 * i);
   }
 #else
-  for (int l = 0; l < lanes; ++l) result |= static_cast<uint32_t>(flags[l] & 1) << l;
+  for (int i = 0; i < 8; ++i) {
+    const __m128 v = _mm_load_ps(reinterpret_cast<const float*>(flags + 4 * i));
+    result |= static_cast<uint32_t>(_mm_movemask_ps(v)) << (4 * i);
+  }
 #endif
   return result;
 }

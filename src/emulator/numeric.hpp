@@ -21,7 +21,8 @@
 //   -ffp-contract=off                        a PTX mul and a PTX add round twice (g++ fuses by
 //   default) -fno-trapping-math -fno-math-errno       values are the same; without these most loops
 //   stay scalar
-// Without -mfma std::fma is a library call: right, but slow.
+// Without -mfma an f32 fma goes through f64 (fused_in_f64) and an f64 one is a library call: right,
+// but slow. exec_sse2.cpp has faster rows for the first.
 //
 // Source: PTX ISA 8.7 and 9.0, "Instruction Set": Integer Arithmetic Instructions, Extended
 // Precision, Floating Point Instructions, Half Precision Floating Point Instructions, Comparison

@@ -75,11 +75,13 @@ inline double next_down(double x) { return -next_up(-x); }
 
 // Round to odd: an inexact value whose last bit is even moves by one towards the exact value, so a
 // later rounding to at least two bits less is the rounding of the exact value.
+// No comparisons: SSE2 has none of 64-bit integers.
 inline double round_to_odd(ExactSum x) {
-  const std::uint64_t bits = bits_of(x.value);
-  const bool adjust = (x.error > 0.0 || x.error < 0.0) && (bits & 1) == 0;
-  const bool grow = (x.error > 0.0) == (x.value > 0.0);
-  return f64_of(adjust ? (grow ? bits + 1 : bits - 1) : bits);
+  const double error = x.error == x.error ? x.error : 0.0;  // of infinities
+  const std::uint64_t bits = bits_of(x.value), twice = bits_of(error) << 1;
+  const std::uint64_t inexact = (twice | (std::uint64_t{0} - twice)) >> 63;
+  const std::uint64_t inwards = inexact & ((bits ^ bits_of(error)) >> 63);
+  return f64_of((bits - inwards) | inexact);
 }
 inline float round_to_odd_f32(double x) {
   const float nearest = static_cast<float>(x);
@@ -141,9 +143,20 @@ inline float mul(float a, float b) {
   if constexpr (R == Rounding::nearest_even) return canonical(a * b);
   return round_f32<R>({static_cast<double>(a) * b, 0.0});
 }
+// fma to nearest without the instruction; any NaN is a NaN.
+inline float fused_in_f64(float a, float b, float c) {
+  return static_cast<float>(round_to_odd(two_sum(static_cast<double>(a) * b, c)));
+}
+inline float fused(float a, float b, float c) {
+#ifdef __FMA__
+  return std::fma(a, b, c);
+#else
+  return fused_in_f64(a, b, c);
+#endif
+}
 template <Rounding R = Rounding::nearest_even>
 inline float fma(float a, float b, float c) {
-  if constexpr (R == Rounding::nearest_even) return canonical(std::fma(a, b, c));
+  if constexpr (R == Rounding::nearest_even) return canonical(fused(a, b, c));
   const double product = static_cast<double>(a) * b;  // exact: 48 bits, no overflow
   return with_sum_zero<R>(round_f32<R>(two_sum(product, c)), product, c);
 }

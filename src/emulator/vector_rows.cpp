@@ -10,27 +10,19 @@ const TableEntry& fma() {
   return entry;
 }
 
-// Calls body(a, b, c, d) for each instruction of a run.
-template <class Body>
-void for_each_fma(const std::vector<int32_t>& list, Body body) {
-  for (size_t i = 0; i < list.size();) {
-    const int32_t a = list[i];
-    const size_t end = i + 2 + 3 * static_cast<size_t>(list[i + 1]);
-    for (i += 2; i < end; i += 3) body(a, list[i], list[i + 1], list[i + 2]);
-  }
-}
-
 template <bool Masked>
 void fma_run_by_single(const Op& op, Warp& warp) {
   const Handler single = fma().run[Masked];
   Op one = op;
-  for_each_fma(warp.list(op), [&](int32_t a, int32_t b, int32_t c, int32_t d) {
-    one.a = a, one.b = b, one.c = c, one.d = d;
-    single(one, warp);
-  });
+  for_each_fma(
+      warp.list(op), [&](int32_t a) { one.a = a; },
+      [&](int32_t, int32_t b, int32_t c, int32_t d) {
+        one.b = b, one.c = c, one.d = d;
+        single(one, warp);
+      });
 }
 
-#if defined(__AVX2__) && defined(__FMA__)
+#ifdef __FMA__
 void fma_run(const Op& op, Warp& warp) {
   char* const r = warp.registers;
   const auto at = [r](int32_t offset) { return reinterpret_cast<float*>(r + offset); };
@@ -68,15 +60,17 @@ void fma_run(const Op& op, Warp& warp) {
     } while (--count != 0);
   }
 }
-#else
-constexpr Handler fma_run = fma_run_by_single<false>;
 #endif
 
 }  // namespace
 
 const VectorRows& rows_of_cpu() {
   static const VectorRows rows = [] {
+#ifdef __FMA__
     VectorRows r{nullptr, 0, {fma_run, nullptr}, nullptr, nullptr};
+#else
+    VectorRows r = sse2_rows();
+#endif
 #ifdef MTMC_EMULATOR_AVX512
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

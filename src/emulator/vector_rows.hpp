@@ -27,6 +27,8 @@ struct VectorRows {
 
 // For AVX-512. Only for a CPU that has it: see vector_rows.cpp.
 VectorRows avx512_rows();
+// For builds without FMA; every x86-64 has what they need.
+VectorRows sse2_rows();
 
 const VectorRows& rows_of_cpu();
 
@@ -37,5 +39,16 @@ void use_vector_rows(InstructionTable& table);
 // the factor that neighbours share stays in vector registers, and nothing is dispatched. Its list
 // holds groups {a, count, then count times b, c, d}.
 void fuse_runs(Code& code, size_t first);
+
+// Calls begin(a) for each group of such a list, then body(a, b, c, d) for each of its instructions.
+template <class Begin, class Body>
+inline void for_each_fma(const std::vector<int32_t>& list, Begin begin, Body body) {
+  for (size_t i = 0; i < list.size();) {
+    const int32_t a = list[i];
+    const size_t end = i + 2 + 3 * static_cast<size_t>(list[i + 1]);
+    begin(a);
+    for (i += 2; i < end; i += 3) body(a, list[i], list[i + 1], list[i + 2]);
+  }
+}
 
 }  // namespace mtmc::emulator
