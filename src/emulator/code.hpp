@@ -370,7 +370,7 @@ struct alignas(64) Warp {
   // where to go on
   uint32_t block = 0, op = 0;
   int group_count = 0;
-  Group groups[lanes + 1];
+  std::unique_ptr<Group[]> groups;  // lanes + 1, made when lanes first part
   enum class State : uint8_t { ready, at_barrier, parked, done } state = State::ready;
   uint32_t barrier_id = 0;
   const Block* barrier_block = nullptr;  // the block that ended in the barrier it waits at

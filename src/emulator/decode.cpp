@@ -88,7 +88,7 @@ class Writer {
       } else if (l.kind != Lowered::Kind::plain) {
         write_exit(l, node, block);
       } else if (l.guard < 0) {
-        code_.ops.push_back(make(l));
+        if (!l.folded) code_.ops.push_back(make(l));
       } else {
         Op guard{};
         const auto handler = guard_handler();
@@ -257,6 +257,7 @@ class Linker {
       if (insert_wgmma_hazards(part.out, part.labels, flow, part.register_bits.size())) {
         flow = build_flow(part.out, part.labels);
       }
+      fold_constants(part.out, part.register_bits);
       Slots slots = assign_slots(part.out, flow, part.register_bits, register_bytes);
       describe(number, part, slots, predicates);
       register_bytes = slots.register_bytes;

@@ -46,6 +46,7 @@ struct Lowered {
   bool guard_negated = false;
   Watches watches = Watches::nothing;
   bool reads_first = false;  // every source is read before a target is written, lists included
+  bool folded = false;  // a mov that need not run: see fold_constants
   bool counts = true;  // false for the helpers that one PTX instruction needs beside itself
   int32_t label = -1;  // branch target
   int32_t call = -1;   // index into Lowering::calls
@@ -234,6 +235,11 @@ struct Flow {
   std::vector<int> order;  // loop-aware reverse post-order, reachable nodes only
 };
 Flow build_flow(const std::vector<Lowered>& code, const std::vector<uint32_t>& labels);
+
+// Registers that are written once, by a mov of a constant (an immediate, a parameter of the kernel, a
+// special register), need neither the mov nor a place: whoever reads them reads the constant. Sets
+// their bits to 0. What the instructions use and define for the cost model stays.
+void fold_constants(std::vector<Lowered>& code, std::vector<uint8_t>& register_bits);
 
 // Places of virtual registers in the register buffer (byte offsets; predicates: indices).
 struct Slots {

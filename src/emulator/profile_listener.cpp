@@ -111,7 +111,7 @@ void ProfileListener::record(const SiteState& site, const AccessEvent& e, SiteRo
   const uint64_t first = e.allocation->address / kSectorBytes;
   const auto base = static_cast<int64_t>(e.offset.first / kSectorBytes);
   for (; count < site.sectors; ++count) {
-    sectors[count] = first + static_cast<uint64_t>(base + site.sector[count]);
+    sectors[count] = first + static_cast<uint64_t>(base + (*site.sector)[count]);
   }
   const auto kind = role == SiteRole::global_store    ? LineAccess::Kind::store
                     : role == SiteRole::global_atomic ? LineAccess::Kind::atomic
@@ -131,7 +131,9 @@ void ProfileListener::recount(SiteState& site, const AccessEvent& e, bool shared
   if (shared) {
     site.wavefronts = count_wavefronts(e.plan, e.bytes);
   } else {
-    count_sectors(e.plan, site.sector, site.sectors, site.sector_run);
+    if (site.sector == nullptr) site.sector = std::make_unique<SiteState::Sectors>();
+    count_sectors(e.plan, *site.sector, site.sectors, site.sector_run);
+    site.first_sector = site.sector->front();
   }
 }
 
@@ -212,11 +214,11 @@ void ProfileListener::attach(SiteState& site, const AccessEvent& e, bool store) 
 void ProfileListener::mark_touched(const SiteState& site, const AccessEvent& e) {
   const auto base = static_cast<int64_t>(e.offset.first >> 5);
   if (site.sector_run) {
-    set_bits(site.touched, static_cast<uint64_t>(base + site.sector[0]), site.sectors);
+    set_bits(site.touched, static_cast<uint64_t>(base + site.first_sector), site.sectors);
     return;
   }
   for (uint32_t i = 0; i < site.sectors; ++i) {
-    const auto s = static_cast<uint64_t>(base + site.sector[i]);
+    const auto s = static_cast<uint64_t>(base + (*site.sector)[i]);
     site.touched[s >> 6] |= 1ull << (s & 63);
   }
 }

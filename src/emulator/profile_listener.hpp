@@ -60,7 +60,9 @@ class ProfileListener : public Listener {
     uint32_t generation = 0;  // of the plan that the next four follow from
     uint32_t sectors = 0, wavefronts = 0;
     bool sector_run = false;           // the sectors are consecutive
-    std::array<int64_t, 64> sector{};  // distinct sectors relative to the first lane's
+    using Sectors = std::array<int64_t, 64>;
+    int64_t first_sector = 0;         // the lowest
+    std::unique_ptr<Sectors> sector;  // distinct sectors relative to the first lane's
     uint64_t requests = 0, lane_count = 0, sector_count = 0, wavefront_count = 0;
     const Allocation* allocation = nullptr;
     uint64_t* touched = nullptr;

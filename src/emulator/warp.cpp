@@ -50,6 +50,7 @@ void Executor::push(Warp& warp, const Group& group) {
     }
     return;
   }
+  if (warp.groups == nullptr) warp.groups = std::make_unique<Group[]>(lanes + 1);
   warp.groups[warp.group_count++] = group;
 }
 

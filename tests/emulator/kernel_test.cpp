@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "emulator/code.hpp"
 #include "emulator/fixture.hpp"
 
 using namespace mtmc::emulator;
@@ -254,4 +255,66 @@ TEST_CASE("a sample of blocks writes only its own bytes, and the record says whi
       CHECK((written[byte / 64] >> (byte % 64) & 1) == (ran ? 1u : 0u));
     }
   }
+}
+
+TEST_CASE("registers that hold constants give what their movs say") {
+  const std::string ptx = R"(.version 8.7
+.target sm_80
+.address_size 64
+.visible .entry k(.param .u64 out, .param .u32 factor) {
+  .reg .pred %p, %q;
+  .reg .b32 %r<16>;
+  .reg .b64 %rd<8>;
+  .shared .align 4 .b8 tile[128];
+  ld.param.u64 %rd1, [out];
+  cvta.to.global.u64 %rd2, %rd1;  // a copy of a copy of a parameter
+  ld.param.u32 %r1, [factor];
+  mov.u32 %r2, %tid.x;
+  mul.wide.u32 %rd3, %r2, 32;
+  add.u64 %rd4, %rd2, %rd3;
+  mov.u32 %r3, 7;
+  st.global.u32 [%rd4], %r3;  // stored itself
+  mul.lo.u32 %r4, %r1, %r3;
+  st.global.u32 [%rd4+4], %r4;
+  mov.u32 %r5, 1;  // written twice
+  setp.lt.u32 %p, %r2, 16;
+  @%p mov.u32 %r5, 2;
+  st.global.u32 [%rd4+8], %r5;
+  @%p mov.u32 %r6, 3;  // by some lanes only
+  @!%p mov.u32 %r7, 4;
+  selp.b32 %r8, %r6, %r7, %p;
+  st.global.u32 [%rd4+12], %r8;
+  mov.u32 %r9, 0;
+L:
+  mov.u32 %r10, 5;  // again and again
+  add.u32 %r9, %r9, %r10;
+  setp.lt.u32 %q, %r9, 25;
+  @%q bra L;
+  st.global.v2.u32 [%rd4+16], {%r9, %r3};
+  mov.u32 %r11, %r12;  // a circle
+  mov.u32 %r12, %r11;
+  mov.u32 %r13, tile;
+  st.shared.u32 [%r13], %r3;
+  ld.shared.u32 %r14, [tile];
+  shl.b32 %r15, %r14, %r3;
+  st.global.v2.u32 [%rd4+24], {%r14, %r15};
+  ret;
+})";
+  const Program program = assemble(ptx, "k");
+  Device device;
+  const uint64_t out = device.upload(std::vector<uint32_t>(32 * 8), "out");
+  const auto report = run_well(program, device,
+                               launch({1, 1, 1}, {32, 1, 1}, Arguments().add(out).add(6u)));
+  const auto got = device.download<uint32_t>(out, 32 * 8);
+  for (uint32_t lane = 0; lane < 32; ++lane) {
+    const std::vector<uint32_t> row(got.begin() + lane * 8, got.begin() + lane * 8 + 8);
+    const uint32_t second = lane < 16 ? 2 : 1, chosen = lane < 16 ? 3 : 4;
+    CHECK(row == std::vector<uint32_t>{7, 42, second, chosen, 25, 7, 7, 7u << 7});
+  }
+  // Every instruction counts: 32 in a row and four more rounds of the loop's four.
+  uint64_t instructions = 0;
+  for (const uint64_t n : report.profile.warp_instructions) instructions += n;
+  CHECK(instructions == 32 + 4 * 4);
+  // Neither parameters nor their copies have places of their own.
+  CHECK(program.code->register_bytes - program.code->constant_bytes <= 2 * 256 + 9 * 128);
 }
