@@ -64,7 +64,7 @@ MTMC_INLINE F8 add_product(float a, F8 b, F8 c) {
       _mm256_fmadd_ps(_mm256_set1_ps(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
 #else
   if constexpr (ExactProduct) return c + a * b;
-  for (int s = 0; s < 8; ++s) c[s] = std::fma(a, b[s], c[s]);
+  for (int s = 0; s < 8; ++s) c[s] = numeric::fused(a, b[s], c[s]);
   return c;
 #endif
 }
