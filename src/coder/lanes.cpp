@@ -119,6 +119,17 @@ void LaneWriter::store(Emitter& emitter, bool writing, int tensor, const Expr& o
   used_.insert(plain.used().begin(), plain.used().end());
 }
 
+void LaneWriter::collect(
+    Emitter& emitter, const std::string& type, const std::string& name, const std::string& text,
+    const std::function<std::string(const std::string& array, Emitter& plain)>& then) {
+  const std::string array = emitter.fresh(name + "_in");
+  before_.line(fmt::format("{} {}[V];", type, array));
+  inside_.line(fmt::format("{}[v] = {};", array, text));
+  Emitter plain(scope_, after_);
+  after_.line(then(array, plain));
+  used_.insert(plain.used().begin(), plain.used().end());
+}
+
 void LaneWriter::write(Block& block) const {
   block.append(before_);
   if (!inside_.empty()) {

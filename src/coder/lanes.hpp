@@ -30,6 +30,12 @@ class LaneWriter {
   // To be called from `body` in both calls: stores the value of a lane.
   void store(Emitter& emitter, bool writing, int tensor, const Expr& offset, const CValue& value);
 
+  // The same: gathers the lanes' values in an array, for the statement that `then` gives behind the
+  // loop; its emitter is of the first lane.
+  void collect(Emitter& emitter, const std::string& type, const std::string& name,
+               const std::string& text,
+               const std::function<std::string(const std::string& array, Emitter& plain)>& then);
+
   // Expressions over dims that must be multiples of V for vector access, besides the alignment of
   // the lane variable.
   const std::vector<Expr>& divisors() const { return divisors_; }

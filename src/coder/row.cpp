@@ -72,17 +72,19 @@ struct RowWriter {
     return writer;
   }
 
-  void pass_body(int pass, LaneWriter&, Emitter& emitter, bool writing, Block& out) {
+  void pass_body(int pass, LaneWriter& lanes, Emitter& emitter, bool writing, Block& out) {
     for (int t : shape.passes[static_cast<std::size_t>(pass)]) {
       const auto& p = producer(t);
       const CValue value = emitter.body(p.body, axes_of(t), std::nullopt);
       const CType type = acc_type(t);
       if (!writing) continue;
       if (is_arg(p.combiner)) {
-        out.line(fmt::format("take_{}(acc.{}, ({}){}, {});",
-                             p.combiner == op::Combiner::argmax ? "max" : "min", field(t),
-                             emitter.type_name(type), emitter.as(value, type, 9),
-                             emitter.index(position, 1)));
+        // The lane is the last of the row's variables: positions rise by one with it.
+        lanes.collect(emitter, emitter.type_name(type), field(t), emitter.as(value, type, 0),
+                      [&](const std::string& values, Emitter& plain) {
+                        return fmt::format("acc.{}.see({}, {});", field(t), values,
+                                           plain.index(position, 0));
+                      });
       } else {
         out.line(
             combine_statement(p.combiner, "acc." + field(t),
@@ -216,12 +218,10 @@ std::string RowWriter::accumulators() {
       const std::string c = type == CType::real ? scope.real() : "long long";
       const std::string identity = identity_literal(p.combiner, type, scope.wide_real);
       if (is_arg(p.combiner)) {
-        // A position past every real one, so that the first element wins even where it equals the
-        // identity.
-        fields += fmt::format("    Arg<{}> {}{{{}, {}}};\n", c, field(t), identity,
-                              scope.wide_index ? "9223372036854775807ll" : "2147483647");
-        combine += fmt::format("      take_{0}({1}, other.{1}.value, other.{1}.at);\n",
-                               p.combiner == op::Combiner::argmax ? "max" : "min", field(t));
+        fields +=
+            fmt::format("    ArgOf<{}, {}> {}{{{}}};\n", c,
+                        p.combiner == op::Combiner::argmax ? "true" : "false", field(t), identity);
+        combine += fmt::format("      {0}.combine(other.{0});\n", field(t));
       } else {
         fields += fmt::format("    {} {} = {};\n", c, field(t), identity);
         combine += "      " + combine_statement(p.combiner, field(t), "other." + field(t)) + "\n";
@@ -244,7 +244,7 @@ std::string RowWriter::finish(int pass) {
   for (int t : shape.passes[static_cast<std::size_t>(pass)]) {
     const CType type = acc_type(t);
     const bool arg = is_arg(producer(t).combiner);
-    const CValue value{fmt::format("acc.{}{}", field(t), arg ? ".at" : ""),
+    const CValue value{fmt::format("acc.{}{}", field(t), arg ? ".position()" : ""),
                        arg ? CType::integer : type, 9, std::nullopt};
     body.line(fmt::format("row.{} = {};", field(t), emitter.as(value, emitter.type_of(t))));
   }

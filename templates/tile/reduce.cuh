@@ -28,6 +28,52 @@ MTMC_DEVICE void take_min(Arg<T>& best, T value, index_t at) {
     best.value = value, best.at = at;
 }
 
+// The same as an accumulator, without branches where no NaN is met: lanes seldom agree. A NaN is an
+// infinity at a position below zero, so that value and then position order everything.
+constexpr index_t kNoPosition = sizeof(index_t) == 8 ? (index_t)0x7fffffffffffffffll : (index_t)0x7fffffff;
+template <class T, bool MAX>
+struct ArgOf {
+  T value;  // begins as the identity
+  index_t at = kNoPosition;
+
+  MTMC_DEVICE static bool beats(T a, T b) { return MAX ? a > b : a < b; }
+  MTMC_DEVICE static float huge(float) { return INFINITY; }
+  MTMC_DEVICE static double huge(double) { return INFINITY; }
+  MTMC_DEVICE static long long huge(long long) { return 0; }  // never met
+  // Values of V neighbours, whose positions are above all that were seen.
+  template <int V>
+  MTMC_DEVICE void see(const T (&values)[V], index_t first) {
+    T nan = 0;  // stays zero without NaN and infinity
+#pragma unroll
+    for (int v = 0; v < V; ++v) nan += values[v] * 0;
+    if (nan == 0) {
+      int best = V;
+#pragma unroll
+      for (int v = 0; v < V; ++v) {
+        const bool take = beats(values[v], value);
+        value = take ? values[v] : value;
+        best = take ? v : best;
+      }
+      at = best < V ? first + best : at;
+      return;
+    }
+    for (int v = 0; v < V; ++v) {
+      if (values[v] != values[v]) {
+        if (at >= 0) value = (MAX ? 1 : -1) * huge(value), at = first + v - kNoPosition - 1;
+      } else if (beats(values[v], value)) {
+        value = values[v], at = first + v;
+      }
+    }
+  }
+  MTMC_DEVICE void combine(const ArgOf& other) {
+    const bool take = beats(other.value, value) | ((other.value == value) & (other.at < at));
+    value = take ? other.value : value;
+    at = take ? other.at : at;
+  }
+  // Of a row of nothing but the identity, the first.
+  MTMC_DEVICE index_t position() const { return at == kNoPosition ? 0 : at & kNoPosition; }
+};
+
 template <class T>
 MTMC_DEVICE T shuffle_xor(const T& value, int mask) {
   static_assert(sizeof(T) % 4 == 0, "accumulators are made of words");

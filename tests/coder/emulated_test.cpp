@@ -244,6 +244,23 @@ TEST_CASE("swizzled tiles") {
       {"fuse *", "tile g0", "tensorize g0", "swizzle g0", "stage g0"}, 3);
 }
 
+TEST_CASE("an argmax meets NaN, infinities and equals") {
+  if (missing()) return;
+  const std::vector<const char*> dims = {"d0=1,d1=1", "d0=37,d1=53"};
+  for (const char* line :
+       {"y = argmax(log(x), dim=1); x: f32[M,N] ~ randint(-1,3); M=24; N=64",  // NaN, -inf
+        "y = argmax(log(x), dim=1); x: f32[M,N] ~ randint(0,1); M=8; N=64",    // -inf alone
+        "y = argmin(1 / x, dim=1); x: f32[M,N] ~ randint(-1,2); M=24; N=64",   // inf
+        "y = argmin(sqrt(x) / x, dim=1); x: f16[M,N] ~ randint(-1,3); M=24; N=64",
+        "y = argmax(x * 2, dim=1); x: i32[M,N] ~ randint(-2,3); M=24; N=64",
+        "y = argmax(0 - sqrt(x), dim=1); x: f64[M,N] ~ randint(-1,3); M=24; N=64"}) {
+    judge({"", line, {}, dims}, {"fuse *"}, 2);
+    judge({"", line, {}, dims}, {"fuse *", "vectorize g0 vector=4"}, 1);
+  }
+  const char* line = "y = argmax(log(x), dim=1); x: f32[M,N] ~ randint(-1,3); M=3; N=3000";
+  judge({"", line, {}, dims}, {"fuse *", "split g0 ways=16"}, 1);
+}
+
 TEST_CASE("convolutions") {
   if (missing()) return;
   judge({"",
