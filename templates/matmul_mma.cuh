@@ -2,16 +2,21 @@
 //
 // Loaders and visitor are those of matmul.cuh, with
 //   using Element = f16 or bf16;                  // both operands alike
-//   static constexpr int kVector;                 // 8, or 1 where neighbours cannot be loaded at
-//   once template <int V> void words(const Row&, index_t k, unsigned (&out)[V / 2]) const;  // V =
-//   8 elements as they are stored
+//   static constexpr int kVector;                 // 8, or 1 where neighbours cannot be loaded at once
+//   template <int V> void words(const Row&, index_t k, unsigned (&out)[V / 2]) const;  // V = 8
+//   elements as they are stored
+// and for the ring
+//   static constexpr bool kCopies;                // 8 neighbours are 16 bytes of memory, at
+//   const Element* at(const Row&, index_t k) const;
+//   void parts(const Row&, index_t k, unsigned short (&out)[8]) const;  // else, with kVector 8
 //
 // Tiles lie in shared memory as their operand does in memory, along k or along m, and the operand
 // whose rows are k is transposed by ldmatrix itself. The eight 16-byte rows of an ldmatrix must fall
 // on different banks: by 8 elements of padding to a row, or, with SWIZZLE, by permuting the 16-byte
 // chunks of a row with bits of its number, which keeps the 16-byte stores apart too. A warp computes
 // BM/WARPS_M x BN/WARPS_N results. Source: PTX ISA 9.0, figures of m16n8k16 and ldmatrix.
-// GROUP, SPLITS and STAGES as in tile/product.cuh.
+// GROUP, SPLITS and STAGES as in tile/product.cuh. With RING the stages are a ring in dynamic shared
+// memory (STAGES * 2 * BK * (BM + BN) bytes, swizzled) that cp.async fills.
 #pragma once
 #include "product.cuh"
 
@@ -56,6 +61,17 @@ MTMC_DEVICE void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+// 16 bytes from global to shared memory, past L1; without `there`, zeros.
+MTMC_DEVICE void copy_async(unsigned to, const void* from) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" : : "r"(to), "l"(__cvta_generic_to_global(from)) : "memory");
+}
+MTMC_DEVICE void copy_async(unsigned to, const void* from, bool there) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+               :
+               : "r"(to), "l"(__cvta_generic_to_global(from)), "r"(there ? 16 : 0)
+               : "memory");
+}
+
 // One operand's share of a thread, in 16-bit elements; see TileCopy in matmul.cuh.
 template <class Loader, int EXTENT, int BK, int THREADS, bool SWIZZLE>
 struct TileCopy16 {
@@ -77,7 +93,11 @@ struct TileCopy16 {
 
   typename Loader::Row rows[kRows];
   unsigned regs[kShare][kWords];
-  unsigned to[kShare];  // where they go
+  // Where they go: often a fixed step apart.
+  static constexpr int kDown = THREADS / (kRow / V) > 0 ? THREADS / (kRow / V) : 1;
+  static constexpr bool kStep = THREADS % (kRow / V) == 0 && (!SWIZZLE || kDown % 8 == 0);
+  unsigned to[kStep ? 1 : kShare];
+  unsigned origin;  // of the tile's first stage
 
   MTMC_DEVICE static int local_m(int f) {
     const int i = threadIdx.x + f * THREADS;
@@ -100,11 +120,15 @@ struct TileCopy16 {
   MTMC_DEVICE void begin(const Loader& loader, index_t z, index_t first, unsigned tile) {
 #pragma unroll
     for (int f = 0; f < kRows; ++f) rows[f] = loader.row(z, first + local_m(f));
+    origin = tile;
 #pragma unroll
-    for (int f = 0; f < kShare; ++f) {
+    for (int f = 0; f < (kStep ? 1 : kShare); ++f) {
       to[f] = tile + 2 * place(local_m(f), local_k(f));
       keep(to[f]);
     }
+  }
+  MTMC_DEVICE unsigned target(int f, int stage) const {
+    return (kStep ? to[0] + f * 2 * kDown * kStride : to[f]) + stage * kBytes;
   }
   MTMC_DEVICE void load(const Loader& loader, index_t z, index_t first, index_t extent, index_t k0,
                         index_t k_end, bool whole) {
@@ -139,11 +163,72 @@ struct TileCopy16 {
 #pragma unroll
     for (int f = 0; f < kShare; ++f) {
       if (!mine(f)) continue;
-      const unsigned at = to[f] + stage * kBytes;
+      const unsigned at = target(f, stage);
       if constexpr (V == 8)
         store_shared(at, regs[f]);
       else
         asm volatile("st.shared.u16 [%0], %1;" : : "r"(at), "h"((unsigned short)regs[f][0]) : "memory");
+    }
+  }
+
+  // The ring's half of load and store. A tile goes by copies, zeros for what lies outside; or element by element, read
+  // now and packed at `finish`, so that nothing waits for it in between; or, unaligned, at once.
+  static constexpr bool kParts = V == 8 && !Loader::kCopies;
+  struct Parts {
+    unsigned short of[kParts ? kShare : 1][8];
+    bool held;
+  };
+  MTMC_DEVICE void start(const Loader& loader, index_t z, index_t first, index_t extent, index_t k0, index_t k_end,
+                         bool aligned, int stage, Parts& parts) {
+    const bool inside = first + EXTENT <= extent && k0 + BK <= k_end;
+    if constexpr (V == 8 && Loader::kCopies) {
+      if (aligned && inside) {
+#pragma unroll
+        for (int f = 0; f < kShare; ++f)
+          if (mine(f)) copy_async(target(f, stage), loader.at(rows[kRows == 1 ? 0 : f], k0 + local_k(f)));
+        return;
+      }
+      if (aligned) {
+#pragma unroll
+        for (int f = 0; f < kShare; ++f)
+          if (mine(f))
+            copy_async(target(f, stage), loader.at(rows[kRows == 1 ? 0 : f], k0 + local_k(f)),
+                       first + local_m(f) < extent && k0 + local_k(f) < k_end);
+        return;
+      }
+    }
+    if constexpr (kParts) {
+      parts.held = aligned && inside;
+      if (parts.held) {
+#pragma unroll
+        for (int f = 0; f < kShare; ++f)
+          if (mine(f)) loader.parts(rows[kRows == 1 ? 0 : f], k0 + local_k(f), parts.of[f]);
+        return;
+      }
+    }
+    // Rare, and short rather than fast.
+#pragma unroll 1
+    for (int i = threadIdx.x; i < EXTENT * BK; i += THREADS) {
+      const int dm = kAlongK ? i / BK : i % EXTENT, dk = kAlongK ? i % BK : i / EXTENT;
+      float one[1] = {0};
+      if (first + dm < extent && k0 + dk < k_end) loader.template load<1>(loader.row(z, first + dm), k0 + dk, one);
+      asm volatile("st.shared.u16 [%0], %1;"
+                   :
+                   : "r"(origin + stage * kBytes + 2 * place(dm, dk)), "h"(Element(one[0]).bits)
+                   : "memory");
+    }
+  }
+  MTMC_DEVICE void finish(int stage, const Parts& parts) {
+    if constexpr (kParts) {
+      if (!parts.held) return;
+#pragma unroll
+      for (int f = 0; f < kShare; ++f) {
+        if (!mine(f)) continue;
+        unsigned words[4];
+#pragma unroll
+        for (int w = 0; w < 4; ++w) words[w] = parts.of[f][2 * w] | (unsigned)parts.of[f][2 * w + 1] << 16;
+        store_shared(target(f, stage), words);
+      }
     }
   }
 
@@ -168,7 +253,7 @@ struct TileCopy16 {
 };
 
 template <int BM, int BN, int BK, int WARPS_M, int WARPS_N, int STAGES, int GROUP, int SPLITS,
-          bool SWIZZLE, class A, class B, class Visitor>
+          bool SWIZZLE, bool RING, class A, class B, class Visitor>
 MTMC_DEVICE void matmul_mma(const A& a, const B& b, const Visitor& visitor, index_t M, index_t N,
                             index_t K) {
   constexpr int THREADS = 32 * WARPS_M * WARPS_N, WM = BM / WARPS_M, WN = BN / WARPS_N,
@@ -178,25 +263,27 @@ MTMC_DEVICE void matmul_mma(const A& a, const B& b, const Visitor& visitor, inde
   using CopyA = TileCopy16<A, BM, BK, THREADS, SWIZZLE>;
   using CopyB = TileCopy16<B, BN, BK, THREADS, SWIZZLE>;
   // The permutation acts on address bits within a row of at most 256 bytes.
-  __shared__ alignas(256) unsigned short tile_a[STAGES][CopyA::kElements];
-  __shared__ alignas(256) unsigned short tile_b[STAGES][CopyB::kElements];
-  const unsigned at_a = (unsigned)__cvta_generic_to_shared(tile_a),
-                 at_b = (unsigned)__cvta_generic_to_shared(tile_b);
+  extern __shared__ __align__(256) unsigned short ring[];
+  unsigned at_a, at_b;
+  if constexpr (RING) {
+    at_a = (unsigned)__cvta_generic_to_shared(ring);
+    at_b = at_a + STAGES * CopyA::kBytes;
+  } else {
+    __shared__ alignas(256) unsigned short tile_a[STAGES][CopyA::kElements];
+    __shared__ alignas(256) unsigned short tile_b[STAGES][CopyB::kElements];
+    at_a = (unsigned)__cvta_generic_to_shared(tile_a);
+    at_b = (unsigned)__cvta_generic_to_shared(tile_b);
+  }
 
   const BlockTile<BM, BN, BK, GROUP, SPLITS> block(M, N, K);
   const index_t m0 = block.m0, n0 = block.n0, k_end = block.k_end;
-  const bool whole_a = m0 + BM <= M && A::kVector == 8 && a.aligned();
-  const bool whole_b = n0 + BN <= N && B::kVector == 8 && b.aligned();
+  const bool aligned_a = A::kVector == 8 && a.aligned();
+  const bool aligned_b = B::kVector == 8 && b.aligned();
 
   CopyA copy_a;
   CopyB copy_b;
   copy_a.begin(a, block.z, m0, at_a);
   copy_b.begin(b, block.z, n0, at_b);
-  const auto load = [&](index_t k0) {
-    const bool inside = k0 + BK <= k_end;
-    copy_a.load(a, block.z, m0, M, k0, k_end, whole_a && inside);
-    copy_b.load(b, block.z, n0, N, k0, k_end, whole_b && inside);
-  };
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int wm = warp / WARPS_N * WM, wn = warp % WARPS_N * WN;
   const unsigned lane_a = CopyA::template lane_address<true>(at_a, wm),
@@ -211,52 +298,87 @@ MTMC_DEVICE void matmul_mma(const A& a, const B& b, const Visitor& visitor, inde
       for (int v = 0; v < 4; ++v) acc[i][j][v] = 0;
     }
   }
-  const auto compute = [&](int stage) {
+  const auto read = [&](int stage, int k, unsigned(&fa)[TM][4], unsigned(&fb)[TN / 2][4]) {
 #pragma unroll
-    for (int k = 0; k < BK; k += 16) {
-      unsigned fa[TM][4], fb[TN / 2][4];
+    for (int i = 0; i < TM; ++i)
+      CopyA::read(lane_a + stage * CopyA::kBytes, i * 16, k, fa[i]);
 #pragma unroll
-      for (int i = 0; i < TM; ++i)
-        CopyA::read(lane_a + stage * CopyA::kBytes, i * 16, k, fa[i]);
+    for (int j = 0; j < TN / 2; ++j)
+      CopyB::read(lane_b + stage * CopyB::kBytes, j * 16, k, fb[j]);
+  };
+  const auto multiply = [&](const unsigned(&fa)[TM][4], const unsigned(&fb)[TN / 2][4]) {
 #pragma unroll
-      for (int j = 0; j < TN / 2; ++j)
-        CopyB::read(lane_b + stage * CopyB::kBytes, j * 16, k, fb[j]);
+    for (int i = 0; i < TM; ++i) {
 #pragma unroll
-      for (int i = 0; i < TM; ++i) {
-#pragma unroll
-        for (int j = 0; j < TN; ++j)
-          multiply_add(acc[i][j], fa[i], fb[j / 2][j % 2 * 2], fb[j / 2][j % 2 * 2 + 1],
-                       typename A::Element());
-      }
+      for (int j = 0; j < TN; ++j)
+        multiply_add(acc[i][j], fa[i], fb[j / 2][j % 2 * 2], fb[j / 2][j % 2 * 2 + 1],
+                     typename A::Element());
     }
   };
+  if constexpr (RING) {
+    typename CopyA::Parts parts_a;
+    typename CopyB::Parts parts_b;
+    unsigned fa[2][TM][4], fb[2][TN / 2][4];
+    walk_ring<STAGES, BK, BK / 16>(
+        block.k_begin, k_end,
+        [&](index_t k0, int stage) {
+          copy_a.start(a, block.z, m0, M, k0, k_end, aligned_a, stage, parts_a);
+          copy_b.start(b, block.z, n0, N, k0, k_end, aligned_b, stage, parts_b);
+        },
+        [&](int stage) {
+          copy_a.finish(stage, parts_a);
+          copy_b.finish(stage, parts_b);
+        },
+        [&](int stage, int step, int slot) { read(stage, step * 16, fa[slot], fb[slot]); },
+        [&](int slot) { multiply(fa[slot], fb[slot]); });
+  } else {
+    const bool whole_a = m0 + BM <= M && aligned_a, whole_b = n0 + BN <= N && aligned_b;
+    const auto load = [&](index_t k0) {
+      const bool inside = k0 + BK <= k_end;
+      copy_a.load(a, block.z, m0, M, k0, k_end, whole_a && inside);
+      copy_b.load(b, block.z, n0, N, k0, k_end, whole_b && inside);
+    };
+    const auto store = [&](int stage) {
+      copy_a.store(stage);
+      copy_b.store(stage);
+    };
+    const auto compute = [&](int stage) {
+#pragma unroll
+      for (int k = 0; k < BK; k += 16) {
+        unsigned fa[TM][4], fb[TN / 2][4];
+        read(stage, k, fa, fb);
+        multiply(fa, fb);
+      }
+    };
+    walk_tiles<STAGES, BK>(block.k_begin, k_end, load, store, compute);
+  }
 
-  const auto store = [&](int stage) {
-    copy_a.store(stage);
-    copy_b.store(stage);
-  };
-  walk_tiles<STAGES, BK>(block.k_begin, k_end, load, store, compute);
-
+  // A result's row and column: lane / 4 and lane % 4 * 2 of the 16 x 8 of an mma, and eight rows on.
+  const index_t m_lane = m0 + wm + lane / 4, n_lane = n0 + wn + lane % 4 * 2;
   const bool vectors = Visitor::kVector > 1 && visitor.aligned();
+  if (vectors && m0 + BM <= M && n0 + BN <= N) {
+    // Without a test between them, rows share what the epilogue reads of a column.
 #pragma unroll
-  for (int i = 0; i < TM; ++i) {
+    for (int j = 0; j < TN; ++j) {
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const index_t m = m0 + wm + i * 16 + half * 8 + lane / 4;
-      if (m >= M) continue;
+      for (int i = 0; i < TM * 2; ++i) {
+        const float pair[2] = {acc[i / 2][j][i % 2 * 2], acc[i / 2][j][i % 2 * 2 + 1]};
+        visitor.template store<2>(block.z, block.split, m_lane + i * 8, n_lane + j * 8, pair);
+      }
+    }
+    return;
+  }
 #pragma unroll
-      for (int j = 0; j < TN; ++j) {
-        const index_t n = n0 + wn + j * 8 + lane % 4 * 2;
-        float pair[2] = {acc[i][j][half * 2], acc[i][j][half * 2 + 1]};
-        if (vectors && n + 2 <= N) {
-          visitor.template store<2>(block.z, block.split, m, n, pair);
-        } else {
+  for (int i = 0; i < TM * 2; ++i) {
+    const index_t m = m_lane + i * 8;
+    if (m >= M) continue;
 #pragma unroll
-          for (int v = 0; v < 2; ++v) {
-            float one[1] = {pair[v]};
-            if (n + v < N) visitor.template store<1>(block.z, block.split, m, n + v, one);
-          }
-        }
+    for (int j = 0; j < TN; ++j) {
+#pragma unroll
+      for (int v = 0; v < 2; ++v) {
+        const index_t n = n_lane + j * 8 + v;
+        const float one[1] = {acc[i / 2][j][i % 2 * 2 + v]};
+        if (n < N) visitor.template store<1>(block.z, block.split, m, n, one);
       }
     }
   }

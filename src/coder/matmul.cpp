@@ -5,7 +5,8 @@
 // buffering), group (1: blocks in groups of tile rows), split (ways: partial products over parts of
 // k in a workspace, then a kernel that adds them in a fixed order and finishes), mma (1: tensor
 // cores, templates/matmul_mma.cuh, for plain f16 or bf16 operands), swizzle (1, with mma: tiles
-// permuted instead of padded).
+// permuted instead of padded), pipeline (1, with mma: permuted tiles in a ring that asynchronous
+// copies fill).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -44,6 +45,7 @@ struct MatmulWriter {
     if (lanes.error()) error = lanes.error();
   }
   bool mma() const { return task.option("mma") != 0; }
+  bool pipeline() const { return task.option("pipeline") != 0; }
   op::DType plain_type(const OperandShape& o) const {
     return task.lowering.tensors[static_cast<std::size_t>(o.plain->tensor)].dtype;
   }
@@ -92,7 +94,8 @@ struct MatmulWriter {
       for (const char* n : {"row", "k", "out", "v"}) emitter.reserve(n);
       const std::string at = emitter.address(o.plain->tensor, o.plain->offset);
       if (vectors) {
-        access.line(fmt::format("fetch_words<V>({}, out);", at));
+        access.line(pipeline() ? fmt::format("return {};", at)
+                               : fmt::format("fetch_words<V>({}, out);", at));
       } else {
         // What a guard asks of all eight alike is asked once.
         std::string some = "true", inside = "true";
@@ -102,9 +105,9 @@ struct MatmulWriter {
             std::string& text = condition.symbols().count(o.lane) ? inside : some;
             text = (text == "true" ? "" : text + " && ") + emitter.index(condition, 3);
           }
-        access.line(
-            fmt::format("gather_words<V>({}, {}, {}, [&](index_t v) {{ return {}; }}, out);", at,
-                        emitter.index(*step, 0), some, inside));
+        access.line(fmt::format("{}({}, {}, {}, [&](index_t v) {{ return {}; }}, out);",
+                                pipeline() ? "gather_parts" : "gather_words<V>", at,
+                                emitter.index(*step, 0), some, inside));
       }
       for (const auto* vars : {&o.batch, &o.rows})
         for (const auto& v : *vars)
@@ -113,11 +116,15 @@ struct MatmulWriter {
       decode(body, "k", o.depth, scope, emitter.used(), used);
       used.insert(emitter.used().begin(), emitter.used().end());
       body.append(access);
-      words += fmt::format(
-          "  template <int V>\n  MTMC_DEVICE void words(const Row& row, index_t k, unsigned "
-          "(&out)[V / 2]) const {{\n{}  }}\n",
-          body.text());
+      const char* head_text =
+          !pipeline() ? "  template <int V>\n  MTMC_DEVICE void words(const Row& row, index_t k, "
+                        "unsigned (&out)[V / 2]) const"
+          : vectors   ? "  MTMC_DEVICE const Element* at(const Row& row, index_t k) const"
+                      : "  MTMC_DEVICE void parts(const Row& row, index_t k, unsigned short "
+                        "(&out)[8]) const";
+      words += fmt::format("{} {{\n{}  }}\n", head_text, body.text());
     }
+    if (mma()) words += fmt::format("  static constexpr bool kCopies = {};\n", vectors);
     return fmt::format(
         "struct {0} : {1} {{\n  using Real = {2};\n  static constexpr bool kAlongK = {3};\n"
         "  static constexpr int kVector = {4};\n  struct Row {{\n{5}  }};\n"
@@ -211,8 +218,8 @@ struct MatmulWriter {
   }
 
   // Second launch of a split product: adds the parts of an element in order, then the epilogue.
-  std::string combine(const std::string& parts, const std::string& name, Expr& total_out,
-                      Signature*& signature, std::vector<Signature>& keep,
+  std::string combine(const std::string& parts, const std::string& lanes, const std::string& name,
+                      Expr& total_out, Signature*& signature, std::vector<Signature>& keep,
                       const std::string& buffer) {
     std::vector<std::string> vars;
     for (std::size_t k = 0; k < shape.result_at.size(); ++k)
@@ -220,14 +227,11 @@ struct MatmulWriter {
         vars.push_back(shape.result_at[k].name());
     const Expr total = scope.math.simplify(product_of(extents()));
     total_out = total;
-    Block body(1);
+    Block body(2);
     std::set<std::string> mine;
-    const std::string total_text = c_expr(total, scope.math, &mine, {}, 7);
-    body.line(fmt::format("{} acc = 0;", scope.real()));
-    body.line(
-        fmt::format("for (int s = 0; s < {}; ++s) acc += partial[s * {} + e];", parts, total_text));
+    const std::string total_text = c_expr(total, scope.math, &mine, {}, 0);
     Emitter emitter(scope, body);
-    for (const char* n : {"e", "acc", "s", "partial"}) emitter.reserve(n);
+    for (const char* n : {"e", "acc", "partial"}) emitter.reserve(n);
     emitter.known_tensor = [&](int t, const std::vector<Expr>&) -> std::optional<CValue> {
       if (t != shape.result) return std::nullopt;
       return CValue{"acc", CType::real, 9, std::nullopt};
@@ -240,15 +244,16 @@ struct MatmulWriter {
     }
     if (emitter.error()) error = emitter.error();
     mine.insert(emitter.used().begin(), emitter.used().end());
-    Block head(1);
-    head.line("const index_t e = (index_t)blockIdx.x * blockDim.x + threadIdx.x;");
-    head.line(fmt::format("if (e >= {}) return;", total_text));
+    Block head(2);
     decode(head, "e", vars, scope, emitter.used(), mine);
     keep.emplace_back(scope, mine);
     signature = &keep.back();
     signature->add_pointer(scope.real(), "partial", buffer, true);
-    return fmt::format("extern \"C\" __global__ void __launch_bounds__(256)\n{}({}) {{\n{}{}}}\n",
-                       name, signature->parameters(), head.text(), body.text());
+    return fmt::format(
+        "extern \"C\" __global__ void __launch_bounds__(256)\n{}({}) {{\n"
+        "  combine_parts<{}, {}>(partial, {}, [&](index_t e, {} acc) {{\n{}{}  }});\n}}\n",
+        name, signature->parameters(), parts, lanes, total_text, scope.real(), head.text(),
+        body.text());
   }
 };
 
@@ -269,6 +274,97 @@ constexpr Tile kMmaTiles[] = {{128, 128, 32, 2, 4}, {128, 128, 32, 2, 2}, {64, 6
 struct Extents {
   double m, n, k, batch;
 };
+
+// What a ring of tensor-core tiles asks of an SM.
+struct Ring {
+  Tile tile;
+  std::int64_t stages, residents;  // residents: blocks that the compiler must leave room for
+
+  std::int64_t stage_bytes() const { return 2 * tile.bk * (tile.bm + tile.bn); }
+  // A thread's sums, two steps' operands and about 56 for addresses.
+  std::int64_t registers() const {
+    const std::int64_t wm = tile.bm / tile.x / 16, wn = tile.bn / tile.y / 16;
+    return 8 * wm * wn + 8 * (wm + wn) + 56;
+  }
+  std::int64_t threads() const { return 32 * tile.x * tile.y; }
+};
+
+// Cycles that it takes: of the busiest unit of an SM, or of a block alone, whose warps overlap a
+// step's reads and multiply-adds in part. Round figures: L2 gives an SM 24 bytes a cycle when all
+// ask; a result's epilogue takes a thread 30 cycles.
+double cycles(const Ring& ring, const Extents& e, double ways, const kernel::DeviceFacts* device) {
+  const Tile& t = ring.tile;
+  const double sms = device && device->sms > 0 ? device->sms : 132;
+  const double flops = device && device->f16_flops > 0 && device->clock_hz > 0
+                           ? device->f16_flops / (sms * device->clock_hz)
+                           : 4096;
+  const auto bm = static_cast<double>(t.bm), bn = static_cast<double>(t.bn);
+  const auto warps = static_cast<double>(t.x * t.y);
+  const double steps = std::ceil(e.k / ways / double(t.bk)) * double(t.bk) / 16;
+  const double per_sm = std::ceil(e.m / bm) * std::ceil(e.n / bn) * e.batch * ways / sms;
+  const double tensor = bm * bn * 32 / flops;
+  const double l1 = bm / 4 * double(t.y) + bn / 4 * double(t.x) + (bm + bn) / 2;
+  const double l2 = (bm + bn) * 32 / 24;
+  const double alone = steps * (tensor + l1 / 2 + 320 / warps) + 30 * bm * bn / (32 * warps) + 1000;
+  const double rounds = std::ceil(std::ceil(per_sm) / static_cast<double>(ring.residents));
+  return std::max(std::max(1.0, per_sm) * steps * std::max({tensor, l1, l2}), rounds * alone) +
+         std::ceil(per_sm) * steps * (tensor + l1 + l2) / 16;
+}
+
+// A ring's starting points. As many stages as keep 32 KiB of an SM's loads under way, and as many
+// blocks on an SM as it gets or has room for.
+void rank_rings(GroupCode& code, const GroupTask& task, const Extents& e) {
+  const auto* device = task.device;
+  const double sms = device && device->sms > 0 ? device->sms : 132;
+  const auto ways = static_cast<double>(std::max<std::int64_t>(1, task.option("split")));
+  const auto known = [](std::int64_t fact, std::int64_t otherwise) {
+    return fact > 0 ? fact : otherwise;
+  };
+  const std::int64_t block_bytes = known(device ? device->shared_optin_bytes : 0, 49152),
+                     sm_bytes = known(device ? device->shared_per_sm_bytes : 0, 65536),
+                     sm_registers = known(device ? device->registers_per_sm : 0, 65536);
+  std::vector<std::pair<double, kernel::Configuration>> list;
+  for (Tile t : kMmaTiles)
+    for (const std::int64_t depth : {32, 64}) {
+      t.bk = depth;
+      Ring ring{t, 0, 1};
+      const double blocks =
+          std::ceil(e.m / double(t.bm)) * std::ceil(e.n / double(t.bn)) * e.batch * ways;
+      const auto most =
+          std::min<std::int64_t>({static_cast<std::int64_t>(std::ceil(blocks / sms)), 4,
+                                  sm_registers / (ring.threads() * ring.registers())});
+      ring.residents = std::max<std::int64_t>(1, most);
+      const double wanted =
+          1 + std::ceil(32768.0 / static_cast<double>(ring.residents * ring.stage_bytes()));
+      ring.stages = std::clamp<std::int64_t>(static_cast<std::int64_t>(wanted), 3, 6);
+      while (ring.stages > 2 && ring.stages * ring.stage_bytes() > block_bytes) --ring.stages;
+      if (ring.stages * ring.stage_bytes() > block_bytes) continue;
+      while (ring.residents > 1 &&
+             ring.residents * (ring.stages * ring.stage_bytes() + 1024) > sm_bytes)
+        --ring.residents;
+      list.emplace_back(cycles(ring, e, ways, device),
+                        kernel::Configuration{{task.macro("BLOCK_M"), t.bm},
+                                              {task.macro("BLOCK_N"), t.bn},
+                                              {task.macro("BLOCK_K"), t.bk},
+                                              {task.macro("WARPS_M"), t.x},
+                                              {task.macro("WARPS_N"), t.y},
+                                              {task.macro("STAGES"), ring.stages},
+                                              {task.macro("RESIDENT"), ring.residents}});
+    }
+  std::stable_sort(list.begin(), list.end(),
+                   [](const auto& p, const auto& q) { return p.first < q.first; });
+  for (std::size_t i = 0; i < list.size() && i < 5; ++i) code.ranked.push_back(list[i].second);
+  code.tunables.push_back({task.macro("STAGES"), {2, 3, 4, 5, 6}});
+  code.tunables.push_back({task.macro("RESIDENT"), {1, 2, 3, 4}});
+  // What Ring::registers says: a compiler held to fewer would spill.
+  const std::string wm =
+                        fmt::format("({} / {} / 16)", task.macro("BLOCK_M"), task.macro("WARPS_M")),
+                    wn =
+                        fmt::format("({} / {} / 16)", task.macro("BLOCK_N"), task.macro("WARPS_N"));
+  code.constraints.push_back(fmt::format(
+      "{0} == 1 or {0} * 32 * {1} * {2} * (8 * {3} * {4} + 8 * ({3} + {4}) + 56) <= {5}",
+      task.macro("RESIDENT"), task.macro("WARPS_M"), task.macro("WARPS_N"), wm, wn, sm_registers));
+}
 
 // Starting points by the shape: big tiles where they fill the machine, smaller and skinny ones
 // where they would not.
@@ -300,22 +396,28 @@ void rank(GroupCode& code, const GroupTask& task, const Extents& e, int real_byt
   }
   std::stable_sort(list.begin(), list.end(),
                    [](const auto& p, const auto& q) { return p.first < q.first; });
-  for (std::size_t i = 0; i < list.size() && i < 5; ++i) code.ranked.push_back(list[i].second);
+  const bool ring = task.option("pipeline") != 0;
+  for (std::size_t i = 0; i < list.size() && i < 5 && !ring; ++i)
+    code.ranked.push_back(list[i].second);
   const std::vector<std::int64_t> micro = {1, 2, 4, 8};
-  code.tunables = {
-      {bm, {16, 32, 64, 128}},
-      {bn, {16, 32, 64, 128}},
-      {bk, mma ? std::vector<std::int64_t>{16, 32, 64} : std::vector<std::int64_t>{8, 16, 32}},
-      {x, micro},
-      {y, micro}};
+  code.tunables = {{bm, {16, 32, 64, 128}},
+                   {bn, {16, 32, 64, 128}},
+                   {bk, ring  ? std::vector<std::int64_t>{32, 64}
+                        : mma ? std::vector<std::int64_t>{16, 32, 64}
+                              : std::vector<std::int64_t>{8, 16, 32}},
+                   {x, micro},
+                   {y, micro}};
   const std::int64_t stages = task.option("stages", 1);
   if (mma) {
     code.constraints.push_back(fmt::format(
         "{} % (16 * {}) == 0 and {} % (16 * {}) == 0 and {} * {} <= 16", bm, x, bn, y, x, y));
-    code.constraints.push_back(
-        task.option("swizzle") != 0
-            ? fmt::format("{} * 2 * {} * ({} + {}) <= 49152", stages, bk, bm, bn)
-            : fmt::format("{} * 2 * ({} + 8) * ({} + {} + 16) <= 49152", stages, bk, bm, bn));
+    if (ring)
+      rank_rings(code, task, e);
+    else
+      code.constraints.push_back(
+          task.option("swizzle") != 0
+              ? fmt::format("{} * 2 * {} * ({} + {}) <= 49152", stages, bk, bm, bn)
+              : fmt::format("{} * 2 * ({} + 8) * ({} + {} + 16) <= 49152", stages, bk, bm, bn));
     return;
   }
   const std::string threads = fmt::format("({} / {}) * ({} / {})", bm, x, bn, y);
@@ -339,7 +441,8 @@ Result<GroupCode> write_matmul(const GroupTask& task) {
   if (mma && task.lowering.tensors[static_cast<std::size_t>(shape->a.plain->tensor)].dtype !=
                  task.lowering.tensors[static_cast<std::size_t>(shape->b.plain->tensor)].dtype)
     return bad_input("tensor cores take operands of one type");
-  const bool split = task.option("split") > 1;
+  const bool split = task.option("split") > 1, ring = writer.pipeline();
+  if (ring && !mma) return bad_input("the ring is of tiles for tensor cores");
   const std::string g = fmt::format("G{}", task.index), base = g + "_Args", a = g + "_A",
                     b = g + "_B", store = g + "_Store";
   const Expr m = shape->extent(scope, shape->m), n = shape->extent(scope, shape->n),
@@ -379,8 +482,19 @@ Result<GroupCode> write_matmul(const GroupTask& task) {
   if (split) {
     parts = task.macro("PARTS");
     splits = symbol("PARTS");
-    code.tunables.push_back({parts, {2, 4, 8, 16, 32, 64}});
-    for (auto& c : code.ranked) c[parts] = task.option("split");
+    code.tunables.push_back({parts, {2, 4, 8, 16, 32, 64, 128}});
+    // As many lanes as give every SM a thousand threads of the sum, and each at least one part.
+    const double vectors = number(product_of(writer.extents())) / 4;
+    const double sms = task.device && task.device->sms > 0 ? task.device->sms : 132;
+    std::int64_t lanes = 1;
+    while (lanes < 32 && 2 * lanes <= task.option("split") &&
+           vectors * static_cast<double>(lanes) < 1024 * sms)
+      lanes *= 2;
+    code.tunables.push_back({task.macro("LANES"), {1, 2, 4, 8, 16, 32}});
+    for (auto& c : code.ranked) {
+      c[parts] = task.option("split");
+      c[task.macro("LANES")] = lanes;
+    }
   }
   code.text =
       fmt::format("struct {0} {{\n{1}}};\n\n{2}{3}{4}", base, fields, a_text, b_text, store_text);
@@ -389,16 +503,21 @@ Result<GroupCode> write_matmul(const GroupTask& task) {
     return fmt::format("{}{{{}{}}}", type, args, more);
   };
   code.text += fmt::format(
-      "extern \"C\" __global__ void __launch_bounds__({0})\n{1}({2}) {{\n"
+      "extern \"C\" __global__ void __launch_bounds__({0}{19})\n{1}({2}) {{\n"
       "  {17}<{3}, {4}, {5}, {6}, {7}, {8}, {9}, {10}{18}>(\n      {11}, {12}, {13}, {14}, {15}, "
       "{16});\n}}\n",
       threads, name, signature.parameters(), task.macro("BLOCK_M"), task.macro("BLOCK_N"),
-      task.macro("BLOCK_K"), task.macro(x), task.macro(y), task.option("stages", 1) > 1 ? 2 : 1,
+      task.macro("BLOCK_K"), task.macro(x), task.macro(y),
+      ring                           ? task.macro("STAGES")
+      : task.option("stages", 1) > 1 ? "2"
+                                     : "1",
       group, parts, made(a, ""), made(b, ""), made(store, split ? ", partial" : ""), m_text, n_text,
       k_text, mma ? "matmul_mma" : "matmul",
       !mma                          ? ""
-      : task.option("swizzle") != 0 ? ", true"
-                                    : ", false");
+      : ring                        ? ", true, true"
+      : task.option("swizzle") != 0 ? ", true, false"
+                                    : ", false, false",
+      ring ? ", " + task.macro("RESIDENT") : "");
   kernel::Launch launch;
   launch.kernel = name;
   launch.grid = {ceil_div(m, symbol("BLOCK_M")) * ceil_div(n, symbol("BLOCK_N")) * batch * splits};
@@ -406,13 +525,17 @@ Result<GroupCode> write_matmul(const GroupTask& task) {
                       : floor_div(symbol("BLOCK_M"), symbol(x)) *
                             floor_div(symbol("BLOCK_N"), symbol(y))};
   launch.args = signature.arguments();
+  if (ring)
+    launch.shared_bytes =
+        Expr(2) * symbol("STAGES") * symbol("BLOCK_K") * (symbol("BLOCK_M") + symbol("BLOCK_N"));
   code.steps.push_back({launch, std::nullopt, std::nullopt});
   if (split) {
     Expr total;
     Signature* second = nullptr;
     std::vector<Signature> keep;
     const std::string combine = task.kernel_name("combine");
-    code.text += "\n" + writer.combine(parts, combine, total, second, keep, buffer);
+    code.text +=
+        "\n" + writer.combine(parts, task.macro("LANES"), combine, total, second, keep, buffer);
     kernel::Buffer workspace;
     workspace.name = buffer;
     workspace.dtype = scope.wide_real ? op::DType::f64 : op::DType::f32;
@@ -420,7 +543,7 @@ Result<GroupCode> write_matmul(const GroupTask& task) {
     code.workspace.push_back(workspace);
     kernel::Launch finish;
     finish.kernel = combine;
-    finish.grid = {ceil_div(total, Expr(256))};
+    finish.grid = {ceil_div(total * symbol("LANES"), Expr(1024))};
     finish.block = {Expr(256)};
     finish.args = second->arguments();
     code.steps.push_back({finish, std::nullopt, std::nullopt});

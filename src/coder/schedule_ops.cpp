@@ -227,6 +227,7 @@ Result<Group> changed(const ScheduleTask& task, Group g, const Step& step) {
       return next;
     }
     case Action::stage: {
+      if (g.options.count("pipeline")) return bad_input("a ring has its stages");
       if (g.style == "matmul") return set("stages", 2);
       if (g.style != "row") return bad_input("stage is for row and matmul groups");
       if (g.options.count("split")) return bad_input("a split reduction reads its row once");
@@ -262,7 +263,7 @@ Result<Group> changed(const ScheduleTask& task, Group g, const Step& step) {
     case Action::split: {
       const std::int64_t ways = option(step, "ways", 8);
       if (g.style == "matmul") {
-        if (ways < 2 || ways > 64) return bad_input("ways is 2 to 64");
+        if (ways < 2 || ways > 128) return bad_input("ways is 2 to 128");
         return set("split", ways);
       }
       if (g.style == "row") {
@@ -279,7 +280,12 @@ Result<Group> changed(const ScheduleTask& task, Group g, const Step& step) {
       return set("mma", 1);
     case Action::swizzle:
       if (!g.options.count("mma")) return bad_input("swizzle is for tiles of tensor cores");
+      if (g.options.count("pipeline")) return bad_input("a ring's tiles are permuted already");
       return set("swizzle", 1);
+    case Action::pipeline:
+      if (!g.options.count("mma")) return bad_input("pipeline is for tiles of tensor cores");
+      for (const char* replaced : {"stages", "swizzle"}) g.options.erase(replaced);
+      return set("pipeline", 1);
     case Action::persist:
       if (g.style != "pointwise") return bad_input("persist is for pointwise groups");
       return set("persist", 1);
@@ -374,15 +380,20 @@ std::vector<Step> admissible_steps(const ScheduleTask& task, const Schedule& sch
                               : "neighbouring threads on neighbouring rows");
     if (!g.options.count("split")) {
       if (g.style == "matmul") {
-        // Worth much where 64 x 64 tiles of the result leave most of the machine idle.
-        const auto& result = task.lowering.primitives[static_cast<std::size_t>(g.primitives.back())].parallel;
+        // As many ways as fill the machine with 64 x 64 tiles of the result, and a quarter of them.
         std::vector<Expr> extents;
-        for (const auto& a : result) extents.push_back(a.extent);
-        const double tiles = std::max(1.0, static_cast<double>(stated(task.lowering, product_of(extents))) / 4096);
+        for (const auto& a : primitive(task, g.primitives.back()).parallel) extents.push_back(a.extent);
+        const double tiles =
+            std::max(1.0, static_cast<double>(stated(task.lowering, product_of(extents))) / 4096);
         const double idle = (task.device && task.device->sms > 0 ? task.device->sms : 132) / tiles;
-        for (const std::int64_t ways : {64, 16, 4})
-          offer(Action::split, part, {{"ways", ways}}, 1.1 + std::max(0.0, std::log2(std::min(idle, static_cast<double>(ways)))),
+        std::int64_t fill = 4;
+        while (fill < 128 && 2.0 * static_cast<double>(fill) <= idle) fill *= 2;
+        for (std::int64_t ways : {fill, fill / 4}) {
+          if (ways < 4) continue;
+          offer(Action::split, part, {{"ways", ways}},
+                1.1 + std::max(0.0, std::log2(std::min(idle, static_cast<double>(ways)))),
                 "parts of the reduction on more blocks");
+        }
       } else {
         offer(Action::split, part, {{"ways", 128}}, 1.1, "parts of the reduction on more blocks");
       }
@@ -390,6 +401,8 @@ std::vector<Step> admissible_steps(const ScheduleTask& task, const Schedule& sch
     if (g.style == "matmul" && !g.options.count("mma"))
       offer(Action::tensorize, part, {}, 4, "tensor cores with f32 sums");
     offer(Action::swizzle, part, {}, 1.1, "tiles without padding and without bank conflicts");
+    offer(Action::pipeline, part, {}, 1.5,
+          "a ring of tiles that asynchronous copies fill ahead of the tensor cores");
     offer(Action::persist, part, {}, 1.02, "a grid-stride loop over a fixed number of blocks");
   }
   return steps;

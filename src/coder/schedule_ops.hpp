@@ -1,14 +1,17 @@
 // Actions on schedules: what each step of the template coder's vocabulary changes, and where it is
 // legal.
 //
-//   fuse        part "g0+g1" or "*"   groups become one where one of the styles can write them
-//   tile        part "g0"             a reduction gets a block (row) or shared-memory tiles
-//   (matmul) to work in vectorize   part "g0" vector=N    neighbours in one access stage       part
-//   "g0"             rows stay in registers; matmul tiles are double buffered reorder     part "g0"
-//   row: neighbouring threads take neighbouring rows; matmul: grouped blocks split       part "g0"
-//   ways=N      a reduction in two launches through a workspace tensorize   part "g0" matmul:
-//   mma.sync on f16 or bf16 operands, f32 sums persist     part "g0"             a grid-stride loop
-//   over a fixed number of blocks
+//   fuse       "g0+g1" or "*"   groups become one where one of the styles can write them
+//   tile       "g0"             a reduction gets a block (row) or shared-memory tiles (matmul)
+//   vectorize  "g0" vector=N    neighbours in one access
+//   stage      "g0"             rows stay in registers; matmul tiles are double buffered
+//   reorder    "g0"             row: neighbouring threads take neighbouring rows; matmul: blocks in
+//                               groups
+//   split      "g0" ways=N      a reduction in two launches through a workspace
+//   tensorize  "g0"             matmul: mma.sync on f16 or bf16 operands, f32 sums
+//   swizzle    "g0"             tensor-core tiles permuted instead of padded
+//   pipeline   "g0"             tensor-core tiles in a ring that asynchronous copies fill
+//   persist    "g0"             a grid-stride loop over a fixed number of blocks
 // A group is legal when its style's writer can write it, so legality and code cannot disagree.
 #pragma once
 

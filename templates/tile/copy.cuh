@@ -169,4 +169,19 @@ MTMC_DEVICE void gather_words(const T* p, index_t step, bool some, Inside inside
   }
 }
 
+// The same, not packed yet, where some && inside(v): one predicated load each, so that neither a branch nor the packing
+// stands between them.
+template <class T, class Inside>
+MTMC_DEVICE void gather_parts(const T* p, index_t step, bool some, Inside inside, unsigned short (&out)[8]) {
+#pragma unroll
+  for (int v = 0; v < 8; ++v) {
+    const T* from = p + v * step;
+    asm volatile(
+        "{\n\t.reg .pred there;\n\tsetp.ne.s32 there, %2, 0;\n\tmov.b16 %0, 0;\n\t"
+        "@there ld.global.nc.u16 %0, [%1];\n\t}"
+        : "=&h"(out[v])
+        : "l"(__cvta_generic_to_global(from)), "r"((int)(some && inside(v))));
+  }
+}
+
 MTMC_DEVICE bool divides(int vector, index_t value) { return value % vector == 0; }

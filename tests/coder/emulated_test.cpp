@@ -244,6 +244,75 @@ TEST_CASE("swizzled tiles") {
       {"fuse *", "tile g0", "tensorize g0", "swizzle g0", "stage g0"}, 3);
 }
 
+TEST_CASE("a ring of asynchronous copies") {
+  if (missing()) return;
+  const std::vector<const char*> dims = {"d0=1,d1=1,d2=1", "d0=37,d1=29,d2=53",
+                                         "d0=70,d1=72,d2=136"};
+  const std::vector<std::string> steps = {"fuse *", "tile g0", "tensorize g0", "pipeline g0"};
+  const auto with = [&](const char* step) {
+    auto list = steps;
+    list.push_back(step);
+    return list;
+  };
+  judge({"",
+         "y = gelu(linear(x, w, b)); x: bf16[M,K]; w: bf16[N,K]; b: bf16[N]; M=128; N=256; K=192",
+         {},
+         dims},
+        steps, 3);
+  judge({"", "y = transpose(x, 0, 1) @ w; x: f16[K,M]; w: f16[K,N]; M=128; N=128; K=160", {}, dims},
+        with("split g0 ways=4"), 2);
+  judge({"",
+         "y = bmm(x, transpose(w, 1, 2)); x: f16[B,M,K]; w: f16[B,N,K]; B=3; M=64; N=64; K=64",
+         {},
+         {"d0=2,d1=37,d2=29,d3=53", "d0=1,d1=1,d2=1,d3=1"}},
+        with("reorder g0"), 1);
+  // What a guard or a step forbids to copy passes through registers.
+  for (const char* line :
+       {"y = relu(conv2d(x, w, b, padding=1)); x: f16[B,C,H,W]; w: f16[O,C,3,3]; b: f16[O]; B=2; "
+        "C=16; H=16; W=16; O=32",
+        "y = relu(conv2d(x, w, stride=2, padding=1)); x: bf16[B,C,H,W]; w: bf16[O,C,3,3]; B=2; "
+        "C=16; H=16; W=16; O=32"})
+    judge({"", line, {}, {"d0=1,d1=3,d2=5,d3=7,d4=9", "d0=3,d1=16,d2=9,d3=32,d4=24"}}, steps, 2);
+
+  // Every depth; neither copies nor reads have bank conflicts.
+  const Problem problem("y = x @ w; x: f16[M,K]; w: f16[K,N]; M=128; N=128; K=448");
+  const auto candidate = after(problem, {"tile g0", "tensorize g0", "pipeline g0"});
+  for (const int stages : {2, 3, 4, 6})
+    for (const int k : {32, 64}) {
+      auto c = candidate.configuration;
+      c["G0_BLOCK_M"] = c["G0_BLOCK_N"] = 64;
+      c["G0_BLOCK_K"] = k;
+      c["G0_WARPS_M"] = 2;
+      c["G0_WARPS_N"] = 1;
+      c["G0_STAGES"] = stages;
+      INFO(stages << " stages of " << k);
+      const std::string ptx = nvrtc().ptx(candidate.sources, c);
+      for (const auto& at : bindings(problem, {"d0=64,d1=40,d2=64", "d0=64,d1=8,d2=64"})) {
+        const Run result = run(problem, candidate, c, ptx, at);
+        CHECK(result.mismatch == "");
+        const auto& p = result.profiles.at(0);
+        CHECK(p.shared_load.wavefronts == 4 * p.shared_load.requests);
+        CHECK(p.shared_store.wavefronts == 4 * p.shared_store.requests);
+      }
+    }
+}
+
+TEST_CASE("the parts of a product are added by several threads") {
+  if (missing()) return;
+  const Problem problem("y = relu(x @ w); x: f32[M,K]; w: f32[K,N]; M=32; N=36; K=512");
+  const auto candidate = after(problem, {"fuse *", "tile g0", "split g0 ways=64"});
+  CHECK(candidate.configuration.at("G0_LANES") == 32);
+  for (const auto& [parts, lanes] : {std::pair{64, 16}, {64, 1}, {4, 32}, {2, 2}, {128, 8}}) {
+    auto c = candidate.configuration;
+    c["G0_PARTS"] = parts;
+    c["G0_LANES"] = lanes;
+    INFO(parts << " parts by " << lanes);
+    const std::string ptx = nvrtc().ptx(candidate.sources, c);
+    for (const auto& at : bindings(problem, {"d0=1,d1=1,d2=1", "d0=37,d1=53,d2=29"}))
+      CHECK(run(problem, candidate, c, ptx, at).mismatch == "");
+  }
+}
+
 TEST_CASE("an argmax meets NaN, infinities and equals") {
   if (missing()) return;
   const std::vector<const char*> dims = {"d0=1,d1=1", "d0=37,d1=53"};

@@ -106,7 +106,8 @@ TEST_CASE("steps that do not apply are refused with a reason") {
         std::string::npos);
   CHECK(refusal(problem, start, "vectorize g1 vector=3").find("2, 4 or 8") != std::string::npos);
   CHECK(refusal(problem, start, "stage g0").find("row and matmul groups") != std::string::npos);
-  CHECK(refusal(problem, start, "pipeline g0").find("no action 'pipeline'") != std::string::npos);
+  CHECK(refusal(problem, start, "library g0").find("no action 'library'") != std::string::npos);
+  CHECK(refusal(problem, start, "pipeline g0").find("tiles of tensor cores") != std::string::npos);
   CHECK(refusal(problem, start, "swizzle g0").find("tiles of tensor cores") != std::string::npos);
   CHECK(refusal(problem, start, "tensorize g0").find("tile it first") != std::string::npos);
   CHECK(refusal(problem, start, "fix_compile").find("part ''") != std::string::npos);
@@ -136,6 +137,44 @@ TEST_CASE("tensor cores take plain narrow operands of one type") {
         std::string::npos);
   CHECK(refusal(good, after(good, {"fuse *", "tile g0", "tensorize g0"}), "vectorize g0 vector=4")
             .find("already") != std::string::npos);
+}
+
+TEST_CASE("a ring takes the place of stages and swizzle") {
+  const Problem problem("y = x @ w; x: f16[M,K]; w: f16[K,N]; M=1024; N=1024; K=1024");
+  const auto candidate =
+      after(problem, {"tile g0", "tensorize g0", "stage g0", "swizzle g0", "pipeline g0"});
+  CHECK(candidate.schedule->groups[0].options ==
+        std::map<std::string, std::int64_t>{{"mma", 1}, {"pipeline", 1}});
+  CHECK(refusal(problem, candidate, "stage g0").find("has its stages") != std::string::npos);
+  CHECK(refusal(problem, candidate, "swizzle g0").find("permuted already") != std::string::npos);
+  CHECK(refusal(problem, candidate, "pipeline g0").find("is 1 already") != std::string::npos);
+  // Its starting points fit the device: shared memory, and registers where blocks must stay
+  // together.
+  REQUIRE(candidate.ranked.size() == 5);
+  const auto& launch = std::get<kernel::Launch>(candidate.recipe.run.at(0).what);
+  for (const auto& c : candidate.ranked) {
+    Symbols symbols(c.begin(), c.end());
+    CHECK(launch.shared_bytes.evaluate(symbols).value() <= problem.device.shared_optin_bytes);
+    for (const auto& text : candidate.constraints) {
+      INFO(text);
+      CHECK(Expr::parse(text)->evaluate(symbols).value() == 1);
+    }
+  }
+}
+
+TEST_CASE("a product is split into as many parts as fill the machine") {
+  const auto ways = [](const char* line) {
+    const Problem problem(line);
+    std::vector<std::int64_t> list;
+    for (const auto& step :
+         make_template_coder()->admissible(problem.task(), after(problem, {"tile g0"})))
+      if (step.action == kernel::Action::split) list.push_back(step.options.at("ways"));
+    return list;
+  };
+  using List = std::vector<std::int64_t>;
+  CHECK(ways("y = x @ w; x: f32[M,K]; w: f32[K,N]; M=64; N=64; K=16384") == List{128, 32});
+  CHECK(ways("y = x @ w; x: f32[M,K]; w: f32[K,N]; M=256; N=256; K=4096") == List{8});
+  CHECK(ways("y = x @ w; x: f32[M,K]; w: f32[K,N]; M=1024; N=1024; K=1024") == List{4});
 }
 
 TEST_CASE("only results of 16 bits are computed with the hardware's exp") {

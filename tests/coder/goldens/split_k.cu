@@ -80,15 +80,13 @@ g0_matmul_partial(const float* __restrict__ x0, const float* __restrict__ x1, fl
 
 extern "C" __global__ void __launch_bounds__(256)
 g0_matmul_combine(const float* __restrict__ x0, const float* __restrict__ x1, float* __restrict__ y0, const float* __restrict__ partial, index_t d0, index_t d2) {
-  const index_t e = (index_t)blockIdx.x * blockDim.x + threadIdx.x;
-  if (e >= (d0 * d2)) return;
-  const index_t i1 = e % d2;
-  const index_t i0 = e / d2;
-  float acc = 0;
-  for (int s = 0; s < G0_PARTS; ++s) acc += partial[s * (d0 * d2) + e];
-  put(y0 + (i0 * d2 + i1), acc);
+  combine_parts<G0_PARTS, G0_LANES>(partial, d0 * d2, [&](index_t e, float acc) {
+    const index_t i1 = e % d2;
+    const index_t i0 = e / d2;
+    put(y0 + (i0 * d2 + i1), acc);
+  });
 }
 
-// configuration: G0_BLOCK_K=16 G0_BLOCK_M=16 G0_BLOCK_N=16 G0_PARTS=8 G0_THREAD_M=1 G0_THREAD_N=1
+// configuration: G0_BLOCK_K=16 G0_BLOCK_M=16 G0_BLOCK_N=16 G0_LANES=8 G0_PARTS=8 G0_THREAD_M=1 G0_THREAD_N=1
 // launch g0_matmul_partial grid [ceil_div(d0, G0_BLOCK_M) * ceil_div(d2, G0_BLOCK_N) * G0_PARTS] block [G0_BLOCK_M / G0_THREAD_M * (G0_BLOCK_N / G0_THREAD_N)]
-// launch g0_matmul_combine grid [ceil_div(d0 * d2, 256)] block [256]
+// launch g0_matmul_combine grid [ceil_div(d0 * d2 * G0_LANES, 1024)] block [256]
