@@ -157,10 +157,4 @@ std::vector<std::uint64_t> traced_blocks(const DeviceEntry& device, std::uint64_
                          std::clamp<std::uint64_t>(2 * resident, 16, 64));
 }
 
-double bound_ns(const DeviceEntry& device, double bytes, double operations, ComputeKind kind) {
-  const double memory_ns = bytes / device.dram_bytes_per_s * 1e9;
-  const double compute_ns = operations / device.peak_flops(kind) * 1e9;
-  return device.launch_ns + std::max(memory_ns, compute_ns);
-}
-
 }  // namespace mtmc::emulator

@@ -78,9 +78,4 @@ Result<ModelledTime> modelled_time(const DeviceEntry& device, const Profile& pro
 std::vector<std::uint64_t> traced_blocks(const DeviceEntry& device, std::uint64_t blocks_total,
                                          const BlockResources& block);
 
-// The speed-of-light bound on the same table: launch + max(bytes / bandwidth, operations / peak).
-// bytes >= 0 read and written, operations >= 0 (a fused multiply-add is two). A kind that the
-// device lacks is priced by the unit that stands in for it (DeviceEntry::peak_flops).
-double bound_ns(const DeviceEntry& device, double bytes, double operations, ComputeKind kind);
-
 }  // namespace mtmc::emulator

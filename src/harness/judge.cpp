@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "base/rng.hpp"
+#include "device/draw.hpp"
 #include "harness/measure.hpp"
 #include "kernel/region.hpp"
 
@@ -26,7 +27,6 @@ using device::BoundStep;
 using device::Device;
 using kernel::BufferRole;
 
-constexpr std::int64_t kChunkBytes = 1 << 20;
 
 struct Pooled {
   int buffer = -1;
@@ -164,13 +164,7 @@ class CaseRun {
       }
       return {};
     }
-    std::vector<std::byte> chunk;
-    for (std::int64_t at = 0; at < p.bytes; at += kChunkBytes) {
-      chunk.resize(static_cast<std::size_t>(std::min(kChunkBytes, p.bytes - at)));
-      op::fill_input(source, request_.seed, at / size, chunk);
-      if (auto ok = device_.write(p.buffer, at, chunk); !ok) return ok;
-    }
-    return {};
+    return device::draw(device_, p.buffer, p.bytes, source, request_.seed);
   }
 
   // Region-level bindings of each unit at this case.
@@ -250,13 +244,7 @@ class CaseRun {
     if (b.fill == kernel::FillKind::none || b.fill == kernel::FillKind::zero) return {};  // the device gives zeros
     op::Value value{b.name, b.dtype, {}, op::Role::input, {}, {}};
     if (b.fill == kernel::FillKind::value) value.distribution = {op::Distribution::Kind::constant, b.fill_value, 0};
-    std::vector<std::byte> chunk;
-    for (std::int64_t at = 0; at < b.bytes; at += kChunkBytes) {
-      chunk.resize(static_cast<std::size_t>(std::min(kChunkBytes, b.bytes - at)));
-      op::fill_input(value, request_.seed, at / op::bytes_of(b.dtype), chunk);
-      if (auto ok = device_.write(buffer, at, chunk); !ok) return ok;
-    }
-    return {};
+    return device::draw(device_, buffer, b.bytes, value, request_.seed);
   }
 
   Result<Step<void>> execute_and_compare() {

@@ -189,39 +189,6 @@ Result<TimingReport> time_steps(device::Stopwatch& watch, int handle,
   return Timer(watch, handle, protocol).run();
 }
 
-Result<Comparing> compare_steps(device::Stopwatch& watch, int a, int b,
-                                const TimingProtocol& protocol, std::uint64_t seed) {
-  Comparing result;
-  const auto start = Clock::now();
-  // Which of the two comes first alternates, so that neither always follows the other.
-  const auto take = [&](int handle, std::vector<double>& into) -> Result<bool> {
-    auto taken = watch.sample(handle, 1, protocol.cache);
-    if (!taken) return tl::unexpected<Error>(taken.error());
-    if (taken->fault) result.fault = std::move(taken->fault);
-    if (taken->samples.empty()) return false;
-    into.push_back(taken->samples.front().span_ns);
-    return true;
-  };
-  constexpr int kWarmUpPairs = 3;
-  for (int i = -kWarmUpPairs; i < protocol.max_samples && !result.fault; ++i) {
-    std::vector<double> one, other;
-    const bool swap = i % 2 != 0;
-    auto first = take(swap ? b : a, swap ? other : one);
-    if (!first) return tl::unexpected<Error>(first.error());
-    auto second = take(swap ? a : b, swap ? one : other);
-    if (!second) return tl::unexpected<Error>(second.error());
-    if (i < 0 || !*first || !*second) continue;
-    result.a_ns.push_back(one.front());
-    result.b_ns.push_back(other.front());
-    if (i >= protocol.min_samples && ms_since(start) > static_cast<double>(protocol.budget_ms))
-      break;
-  }
-  if (result.fault) return result;
-  if (result.a_ns.empty()) return unavailable("every sample of a comparison was lost");
-  result.ratio = compare(result.a_ns, result.b_ns, true, seed, protocol.confidence);
-  return result;
-}
-
 double floor_ns(double input_bytes, double output_bytes, double arithmetic_ns,
                 const kernel::DeviceFacts& device, device::CacheState cache) {
   const auto l2 = static_cast<double>(device.l2_bytes);

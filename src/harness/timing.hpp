@@ -64,16 +64,6 @@ struct TimingReport {
 Result<TimingReport> time_steps(device::Stopwatch& watch, int handle,
                                 const TimingProtocol& protocol);
 
-// Two handles in turn, sample by sample, for the same number of samples; the ratio says how many
-// times faster `a` is.
-struct Comparing {
-  std::optional<device::Fault> fault;
-  std::vector<double> a_ns, b_ns;  // spans
-  Ratio ratio;
-};
-Result<Comparing> compare_steps(device::Stopwatch& watch, int a, int b,
-                                const TimingProtocol& protocol, std::uint64_t seed);
-
 // Below this no program can be that reads `input_bytes` from DRAM and writes `output_bytes` (as
 // much as the L2 holds may still be on its way): max of memory and arithmetic time at the device's
 // peaks, ns. No launch time: a span has none.

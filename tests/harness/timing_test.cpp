@@ -166,17 +166,6 @@ TEST_CASE("a stopwatch that loses everything comes to an end") {
   CHECK_FALSE(report->timing);
 }
 
-TEST_CASE("two runs in turn give a paired ratio") {
-  ScriptedWatch watch;
-  TimingProtocol protocol;
-  protocol.max_samples = 30;
-  auto result = compare_steps(watch, 0, 1, protocol, 1);
-  REQUIRE(result);
-  CHECK(result->a_ns.size() == 30);
-  CHECK(result->ratio.value == Approx(2).epsilon(0.01));
-  CHECK(result->ratio.comparison == Comparison::faster);
-}
-
 TEST_CASE("the floor counts DRAM reads and what cannot stay in the L2") {
   kernel::DeviceFacts facts;
   facts.dram_bytes_per_s = 1e9;

@@ -17,6 +17,7 @@ using nlohmann::json;
 namespace lt = abi::cublaslt;
 
 struct CublasLt {
+  static constexpr const char* name = "cuBLASLt 12";
   std::string path;
   std::size_t (*version)();
   int (*create)(void**);
@@ -36,38 +37,23 @@ struct CublasLt {
   void* handle = nullptr;
 };
 
-Result<CublasLt> load() {
-  auto library =
-      SharedLibrary::open("MTMC_CUDA_CUBLASLT", {"libcublasLt.so.13", "libcublasLt.so.12"});
-  if (!library) return tl::unexpected<Error>(library.error());
-  CublasLt c{};
-  c.path = library->path();
-  bool whole = true;
-  const auto need = [&](auto& function, const char* name) {
-    function = library->find<std::decay_t<decltype(function)>>(name);
-    whole = whole && function;
-  };
-  need(c.version, "cublasLtGetVersion");
-  need(c.create, "cublasLtCreate");
-  need(c.matmul, "cublasLtMatmul");
-  need(c.layout_create, "cublasLtMatrixLayoutCreate");
-  need(c.layout_set, "cublasLtMatrixLayoutSetAttribute");
-  need(c.layout_destroy, "cublasLtMatrixLayoutDestroy");
-  need(c.desc_create, "cublasLtMatmulDescCreate");
-  need(c.desc_set, "cublasLtMatmulDescSetAttribute");
-  need(c.desc_destroy, "cublasLtMatmulDescDestroy");
-  need(c.preference_create, "cublasLtMatmulPreferenceCreate");
-  need(c.preference_set, "cublasLtMatmulPreferenceSetAttribute");
-  need(c.preference_destroy, "cublasLtMatmulPreferenceDestroy");
-  need(c.heuristic, "cublasLtMatmulAlgoGetHeuristic");
-  if (!whole) return unavailable(c.path + " lacks functions of cuBLASLt 12");
-  return c;
-}
-
 Result<CublasLt*> library() {
-  static Result<CublasLt> loaded = load();
-  if (!loaded) return tl::unexpected<Error>(loaded.error());
-  return &*loaded;
+  return function_table<CublasLt>("MTMC_CUDA_CUBLASLT", {"libcublasLt.so.13", "libcublasLt.so.12"},
+                                  [](CublasLt& c, auto need) {
+                                    need(c.version, "cublasLtGetVersion");
+                                    need(c.create, "cublasLtCreate");
+                                    need(c.matmul, "cublasLtMatmul");
+                                    need(c.layout_create, "cublasLtMatrixLayoutCreate");
+                                    need(c.layout_set, "cublasLtMatrixLayoutSetAttribute");
+                                    need(c.layout_destroy, "cublasLtMatrixLayoutDestroy");
+                                    need(c.desc_create, "cublasLtMatmulDescCreate");
+                                    need(c.desc_set, "cublasLtMatmulDescSetAttribute");
+                                    need(c.desc_destroy, "cublasLtMatmulDescDestroy");
+                                    need(c.preference_create, "cublasLtMatmulPreferenceCreate");
+                                    need(c.preference_set, "cublasLtMatmulPreferenceSetAttribute");
+                                    need(c.preference_destroy, "cublasLtMatmulPreferenceDestroy");
+                                    need(c.heuristic, "cublasLtMatmulAlgoGetHeuristic");
+                                  });
 }
 
 std::optional<int> data_type(op::DType dtype) {

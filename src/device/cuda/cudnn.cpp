@@ -20,6 +20,7 @@ namespace dnn = abi::cudnn;
 constexpr std::size_t kMaxWorkspaceBytes = std::size_t{1} << 30;
 
 struct Cudnn {
+  static constexpr const char* name = "cuDNN 9";
   std::string path;
   std::size_t (*version)();
   int (*create)(void**);
@@ -42,40 +43,25 @@ struct Cudnn {
   void* handle = nullptr;
 };
 
-Result<Cudnn> load() {
-  auto library = SharedLibrary::open("MTMC_CUDA_CUDNN", {"libcudnn.so.9"});
-  if (!library) return tl::unexpected<Error>(library.error());
-  Cudnn c{};
-  c.path = library->path();
-  bool whole = true;
-  const auto need = [&](auto& function, const char* name) {
-    function = library->find<std::decay_t<decltype(function)>>(name);
-    whole = whole && function;
-  };
-  need(c.version, "cudnnGetVersion");
-  need(c.create, "cudnnCreate");
-  need(c.set_stream, "cudnnSetStream");
-  need(c.tensor_create, "cudnnCreateTensorDescriptor");
-  need(c.tensor_set, "cudnnSetTensorNdDescriptor");
-  need(c.tensor_destroy, "cudnnDestroyTensorDescriptor");
-  need(c.filter_create, "cudnnCreateFilterDescriptor");
-  need(c.filter_set, "cudnnSetFilterNdDescriptor");
-  need(c.filter_destroy, "cudnnDestroyFilterDescriptor");
-  need(c.convolution_create, "cudnnCreateConvolutionDescriptor");
-  need(c.convolution_set, "cudnnSetConvolutionNdDescriptor");
-  need(c.convolution_groups, "cudnnSetConvolutionGroupCount");
-  need(c.convolution_math, "cudnnSetConvolutionMathType");
-  need(c.convolution_destroy, "cudnnDestroyConvolutionDescriptor");
-  need(c.algorithms, "cudnnGetConvolutionForwardAlgorithm_v7");
-  need(c.forward, "cudnnConvolutionForward");
-  if (!whole) return unavailable(c.path + " lacks functions of cuDNN 9");
-  return c;
-}
-
 Result<Cudnn*> library() {
-  static Result<Cudnn> loaded = load();
-  if (!loaded) return tl::unexpected<Error>(loaded.error());
-  return &*loaded;
+  return function_table<Cudnn>("MTMC_CUDA_CUDNN", {"libcudnn.so.9"}, [](Cudnn& c, auto need) {
+    need(c.version, "cudnnGetVersion");
+    need(c.create, "cudnnCreate");
+    need(c.set_stream, "cudnnSetStream");
+    need(c.tensor_create, "cudnnCreateTensorDescriptor");
+    need(c.tensor_set, "cudnnSetTensorNdDescriptor");
+    need(c.tensor_destroy, "cudnnDestroyTensorDescriptor");
+    need(c.filter_create, "cudnnCreateFilterDescriptor");
+    need(c.filter_set, "cudnnSetFilterNdDescriptor");
+    need(c.filter_destroy, "cudnnDestroyFilterDescriptor");
+    need(c.convolution_create, "cudnnCreateConvolutionDescriptor");
+    need(c.convolution_set, "cudnnSetConvolutionNdDescriptor");
+    need(c.convolution_groups, "cudnnSetConvolutionGroupCount");
+    need(c.convolution_math, "cudnnSetConvolutionMathType");
+    need(c.convolution_destroy, "cudnnDestroyConvolutionDescriptor");
+    need(c.algorithms, "cudnnGetConvolutionForwardAlgorithm_v7");
+    need(c.forward, "cudnnConvolutionForward");
+  });
 }
 
 std::optional<int> data_type(op::DType dtype) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "base/error.hpp"
@@ -33,5 +34,28 @@ class SharedLibrary {
   void* handle_;
   std::string path_;
 };
+
+// Opens a library whose functions are a table and fills the table once for the process. T has
+// `path`, and a static `name` for messages; `list(table, need)` calls need(function, "symbol") for
+// each. Errors: unavailable, also where a function is missing.
+template <class T, class List>
+Result<T*> function_table(const std::string& variable, const std::vector<std::string>& names,
+                          List list) {
+  static Result<T> table = [&]() -> Result<T> {
+    auto library = SharedLibrary::open(variable, names);
+    if (!library) return tl::unexpected<Error>(library.error());
+    T functions{};
+    functions.path = library->path();
+    std::string missing;
+    list(functions, [&](auto& function, const char* symbol) {
+      function = library->find<std::decay_t<decltype(function)>>(symbol);
+      if (!function && missing.empty()) missing = symbol;
+    });
+    if (missing.empty()) return functions;
+    return unavailable(functions.path + " lacks " + missing + " of " + T::name);
+  }();
+  if (!table) return tl::unexpected<Error>(table.error());
+  return &*table;
+}
 
 }  // namespace mtmc::device::cuda

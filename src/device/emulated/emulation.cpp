@@ -4,15 +4,13 @@
 
 #include <algorithm>
 
-#include "op/reference.hpp"
+#include "device/draw.hpp"
 
 namespace mtmc::device {
 namespace {
 
 using kernel::BufferRole;
 using kernel::FillKind;
-
-constexpr std::int64_t kChunkBytes = 1 << 20;
 
 class Session {
  public:
@@ -99,14 +97,7 @@ class Session {
     } else if (!op::is_float(b.dtype)) {
       value.distribution = {Kind::randint, 0, b.dtype == op::DType::boolean ? 2.0 : 100.0};
     }
-    std::vector<std::byte> chunk;
-    const int size = op::bytes_of(b.dtype);
-    for (std::int64_t at = 0; at < b.bytes; at += kChunkBytes) {
-      chunk.resize(static_cast<std::size_t>(std::min(kChunkBytes, b.bytes - at)));
-      op::fill_input(value, request_.seed, at / size, chunk);
-      if (auto ok = device_->write(buffer, at, chunk); !ok) return ok;
-    }
-    return {};
+    return draw(*device_, buffer, b.bytes, value, request_.seed);
   }
 
   Result<void> read_outputs(const kernel::ResolvedRecipe& recipe) {
