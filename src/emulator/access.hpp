@@ -34,90 +34,128 @@ template <bool Masked, class Address>
 inline bool same_distances(const AccessPlan& plan, const Warp& warp, const Address* address,
                            Address first) {
 #ifdef __AVX2__
-  const auto quad = [&](int i) {
-    __m256i distance;
+  constexpr int width = 32 / sizeof(Address);
+  const auto vector = [&](int i) {
+    const __m256i a = _mm256_load_si256(reinterpret_cast<const __m256i*>(address + i));
     if constexpr (sizeof(Address) == 8) {
-      const __m256i a = _mm256_load_si256(reinterpret_cast<const __m256i*>(address + i));
-      distance = _mm256_sub_epi64(a, _mm256_set1_epi64x(static_cast<int64_t>(first)));
+      const __m256i distance = _mm256_sub_epi64(a, _mm256_set1_epi64x(static_cast<int64_t>(first)));
+      const auto* known = reinterpret_cast<const __m256i*>(plan.relative + i);
+      const __m256i difference = _mm256_xor_si256(distance, _mm256_load_si256(known));
+      if constexpr (!Masked) return difference;
+      const auto* active = reinterpret_cast<const __m128i*>(warp.lane_mask + i);
+      return _mm256_and_si256(difference, _mm256_cvtepi32_epi64(_mm_load_si128(active)));
     } else {
-      const __m128i a = _mm_load_si128(reinterpret_cast<const __m128i*>(address + i));
-      distance = _mm256_cvtepi32_epi64(_mm_sub_epi32(a, _mm_set1_epi32(static_cast<int>(first))));
+      const __m256i distance = _mm256_sub_epi32(a, _mm256_set1_epi32(static_cast<int>(first)));
+      const auto* known = reinterpret_cast<const __m256i*>(plan.narrow + i);
+      const __m256i difference = _mm256_xor_si256(distance, _mm256_load_si256(known));
+      if constexpr (!Masked) return difference;
+      const auto* active = reinterpret_cast<const __m256i*>(warp.lane_mask + i);
+      return _mm256_and_si256(difference, _mm256_load_si256(active));
     }
-    const auto* known = reinterpret_cast<const __m256i*>(plan.relative + i);
-    const __m256i difference = _mm256_xor_si256(distance, _mm256_load_si256(known));
-    if constexpr (!Masked) return difference;
-    const auto* active = reinterpret_cast<const __m128i*>(warp.lane_mask + i);
-    return _mm256_and_si256(difference, _mm256_cvtepi32_epi64(_mm_load_si128(active)));
   };
-  __m256i even = quad(0), odd = quad(4);
-  for (int i = 8; i < lanes; i += 8) {
-    even = _mm256_or_si256(even, quad(i));
-    odd = _mm256_or_si256(odd, quad(i + 4));
+  __m256i even = vector(0), odd = vector(width);
+  for (int i = 2 * width; i < lanes; i += 2 * width) {
+    even = _mm256_or_si256(even, vector(i));
+    odd = _mm256_or_si256(odd, vector(i + width));
   }
   const __m256i difference = _mm256_or_si256(even, odd);
   return plan.mask == warp.mask && _mm256_testz_si256(difference, difference) != 0;
 #else
-  int64_t difference = 0;
+  std::make_signed_t<Address> difference = 0;
   const int32_t* m = warp.lane_mask;
+  const auto* known = [&] {
+    if constexpr (sizeof(Address) == 8) return plan.relative;
+    else return plan.narrow;
+  }();
   MTMC_LANES {
     const auto distance = static_cast<std::make_signed_t<Address> >(address[l] - first);
-    difference |= (distance ^ plan.relative[l]) & (Masked ? m[l] : -1);
+    difference |= (distance ^ known[l]) & (Masked ? m[l] : -1);
   }
   return plan.mask == warp.mask && difference == 0;
 #endif
 }
 
+// Whether the site's distances are those of its leader: an access through the same register, which
+// this warp has just executed (see find_leader in decode.cpp), so that they need no look.
+template <bool Masked>
+inline bool follows(const AccessPlan& plan, const Warp& warp, int32_t leader) {
+  if (Masked || leader < 0) return false;
+  const AccessPlan& first = warp.sites[leader].plan;
+  return first.generation == plan.leader && first.mask == all_lanes;
+}
+template <bool Masked>
+inline void follow(AccessPlan& plan, const Warp& warp, int32_t leader) {
+  if (Masked || leader < 0) return;
+  const AccessPlan& first = warp.sites[leader].plan;
+  plan.leader = first.mask == all_lanes && plan.mask == all_lanes ? first.generation : 0;
+}
+
+template <uint32_t Bytes, bool Masked>
+void global_access(const Op& op, Warp& warp, const uint64_t* address, uint64_t shift, SiteRole role,
+                   int32_t leader = -1);
+
+// Makes a new plan; false when the lanes lie in several allocations and have been served in parts.
+template <uint32_t Bytes, bool Masked>
+[[gnu::noinline]] bool replan_global(const Op& op, Warp& warp, const uint64_t* address,
+                                     uint64_t shift, SiteRole role) {
+  alignas(64) uint64_t complete[lanes];
+  MTMC_LANES complete[l] = address[l] + shift;
+  const uint32_t covered = plan_global(op, warp, complete, Bytes, role);
+  if (covered == warp.mask) return true;
+  const uint32_t rest = warp.mask & ~covered;
+  with_lanes(warp, covered, [&] { global_access<Bytes, true>(op, warp, complete, 0, role); });
+  with_lanes(warp, rest, [&] { global_access<Bytes, true>(op, warp, complete, 0, role); });
+  return false;
+}
+
 // Lane l accesses address[l] + shift. The array is aligned, as a register is.
 template <uint32_t Bytes, bool Masked>
-void global_access(const Op& op, Warp& warp, const uint64_t* address, uint64_t shift,
-                   SiteRole role) {
+inline void global_access(const Op& op, Warp& warp, const uint64_t* address, uint64_t shift,
+                          SiteRole role, int32_t leader) {
   Site& site = warp.sites[op.site];
-  const AccessPlan& plan = site.plan;
+  AccessPlan& plan = site.plan;
   const uint64_t lead = address[Masked ? __builtin_ctz(warp.mask) : 0];
   const uint64_t first = lead + shift;
   const uint64_t start = first - site.low_address + static_cast<uint64_t>(plan.least);
   // The low bits are the plan's, which is aligned.
-  const bool known = ((first ^ plan.low) & 31) == 0 && start <= site.bytes &&
-                     site.bytes - start >= plan.reach &&
-                     same_distances<Masked>(plan, warp, address, lead);
-  if (__builtin_expect(!known, 0)) {
-    alignas(64) uint64_t complete[lanes];
-    MTMC_LANES complete[l] = address[l] + shift;
-    const uint32_t covered = plan_global(op, warp, complete, Bytes, role);
-    if (covered != warp.mask) {  // lanes in several allocations: one part at a time
-      const uint32_t rest = warp.mask & ~covered;
-      with_lanes(warp, covered, [&] { global_access<Bytes, true>(op, warp, complete, 0, role); });
-      with_lanes(warp, rest, [&] { global_access<Bytes, true>(op, warp, complete, 0, role); });
-      return;
+  const bool inside = ((first ^ plan.low) & 31) == 0 && start <= site.bytes &&
+                      site.bytes - start >= plan.reach;
+  if (!(inside && follows<Masked>(plan, warp, leader))) {
+    if (__builtin_expect(!inside || !same_distances<Masked>(plan, warp, address, lead), 0)) {
+      if (!replan_global<Bytes, Masked>(op, warp, address, shift, role)) return;
     }
+    follow<Masked>(plan, warp, leader);
   }
   const uint64_t offset = first - site.low_address;
-  if (site.watch != nullptr) {
-    site.watch(warp.watchers, {op, warp, plan, op.site, Bytes, warp.mask, plan.kind,
-                               LaneOffsets{offset, plan.relative}, site.allocation, nullptr});
-  }
+  if (site.watch != nullptr) site.watch(warp.watchers, op, warp, offset, Bytes);
   reinterpret_cast<Mover>(op.extra[Masked])(op, warp, site.host + offset, plan.relative, plan.kind);
 }
 
+template <uint32_t Bytes, class Address>
+[[gnu::noinline]] void replan_shared(const Op& op, Warp& warp, const Address* address,
+                                     Address shift) {
+  alignas(64) Address complete[lanes];
+  MTMC_LANES complete[l] = static_cast<Address>(address[l] + shift);
+  plan_shared(op, warp, complete, Bytes);
+}
+
 template <uint32_t Bytes, bool Masked, class Address>
-void shared_access(const Op& op, Warp& warp, const Address* address, Address shift = 0) {
+inline void shared_access(const Op& op, Warp& warp, const Address* address, Address shift = 0,
+                          int32_t leader = -1) {
   Site& site = warp.sites[op.site];
-  const AccessPlan& plan = site.plan;
+  AccessPlan& plan = site.plan;
   const Address lead = address[Masked ? __builtin_ctz(warp.mask) : 0];
   const auto first = static_cast<Address>(lead + shift);
   const uint64_t start = first + static_cast<uint64_t>(plan.least);
-  const bool known = (first & (Bytes - 1)) == 0 && ((first ^ plan.low) & 3) == 0 &&
-                     start <= warp.shared_bytes && warp.shared_bytes - start >= plan.reach &&
-                     same_distances<Masked>(plan, warp, address, lead);
-  if (__builtin_expect(!known, 0)) {
-    alignas(64) Address complete[lanes];
-    MTMC_LANES complete[l] = static_cast<Address>(address[l] + shift);
-    plan_shared(op, warp, complete, Bytes);
+  const bool inside = (first & (Bytes - 1)) == 0 && ((first ^ plan.low) & 3) == 0 &&
+                      start <= warp.shared_bytes && warp.shared_bytes - start >= plan.reach;
+  if (!(inside && follows<Masked>(plan, warp, leader))) {
+    if (__builtin_expect(!inside || !same_distances<Masked>(plan, warp, address, lead), 0)) {
+      replan_shared<Bytes, Address>(op, warp, address, shift);
+    }
+    follow<Masked>(plan, warp, leader);
   }
-  if (site.watch != nullptr) {
-    site.watch(warp.watchers, {op, warp, plan, op.site, Bytes, warp.mask, plan.kind,
-                               LaneOffsets{first, plan.relative}, nullptr, warp.shared_owner});
-  }
+  if (site.watch != nullptr) site.watch(warp.watchers, op, warp, first, Bytes);
   reinterpret_cast<Mover>(op.extra[Masked])(op, warp, warp.shared + first, plan.relative,
                                             plan.kind);
 }
@@ -224,7 +262,7 @@ enum class Target : uint8_t {
 template <Target Where, SiteRole Role, uint32_t Bytes, bool Masked>
 void memory_handler(const Op& op, Warp& warp) {
   if constexpr (Where == Target::global) {
-    global_access<Bytes, Masked>(op, warp, lane_array<uint64_t>(warp, op.a), op.imm, Role);
+    global_access<Bytes, Masked>(op, warp, lane_array<uint64_t>(warp, op.a), op.imm, Role, op.e);
   } else if constexpr (Where == Target::generic) {
     alignas(64) uint64_t address[lanes];
     lane_addresses(op, warp, address);
@@ -234,7 +272,8 @@ void memory_handler(const Op& op, Warp& warp) {
                                      Where == Target::cluster32,
                                  uint32_t, uint64_t>;
     if constexpr (Where == Target::shared32 || Where == Target::shared64) {
-      shared_access<Bytes, Masked, A>(op, warp, lane_array<A>(warp, op.a), static_cast<A>(op.imm));
+      shared_access<Bytes, Masked, A>(op, warp, lane_array<A>(warp, op.a), static_cast<A>(op.imm),
+                                      op.e);
     } else {
       alignas(64) uint32_t address[lanes];
       lane_addresses32<A>(op, warp, address);

@@ -14,17 +14,20 @@ int kind_of(const AccessPlan& plan, uint32_t bytes) {
   int64_t different = 0;
   int64_t from_half = 0;
   int64_t from_other_half = 0;
+  int64_t half_out_of_order = 0;
   for (int l = 0; l < lanes; ++l) {
     out_of_order |= r[l] ^ (l * static_cast<int64_t>(bytes));
     different |= r[l];
     from_half |= r[l] ^ r[l & 16];
     from_other_half |= r[l] ^ r[l & 15];
+    half_out_of_order |= r[l] ^ ((l & 15) * static_cast<int64_t>(bytes));
   }
-  return out_of_order == 0      ? contiguous
-         : different == 0       ? uniform
-         : from_half == 0       ? uniform_halves
-         : from_other_half == 0 ? repeated_half
-                                : gather;
+  return out_of_order == 0        ? contiguous
+         : different == 0         ? uniform
+         : from_half == 0         ? uniform_halves
+         : half_out_of_order == 0 ? repeated_run
+         : from_other_half == 0   ? repeated_half
+                                  : gather;
 }
 
 template <class Address>
@@ -38,6 +41,7 @@ void replan(AccessPlan& plan, const Warp& warp, const Address* address, uint32_t
     const auto distance = static_cast<std::make_signed_t<Address>>(address[l] - first);
     const int64_t r = distance & m[l];
     plan.relative[l] = r;
+    plan.narrow[l] = static_cast<int32_t>(r);
     least = std::min(least, r);
     most = std::max(most, r);
   }
@@ -47,6 +51,7 @@ void replan(AccessPlan& plan, const Warp& warp, const Address* address, uint32_t
   plan.least = least;
   plan.reach = static_cast<uint64_t>(most - least) + bytes;
   plan.generation += 1;
+  plan.leader = 0;
 }
 
 uint32_t lanes_inside(const Site& site, const Warp& warp, const uint64_t* address, uint32_t bytes) {

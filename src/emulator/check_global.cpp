@@ -56,13 +56,13 @@ void GlobalChecker::block_begins(const BlockPlace&) {}
 
 // ---- accesses ----------------------------------------------------------------------------------
 
-void GlobalChecker::derive(Runs& runs, const AccessEvent& e) {
+void GlobalChecker::derive(Runs& runs, AccessEvent e) {
   std::array<uint64_t, lanes> start{};
   size_t count = 0;
-  for (uint32_t m = e.mask; m != 0; m &= m - 1) start[count++] = e.offset[__builtin_ctz(m)];
+  for (uint32_t m = e.mask(); m != 0; m &= m - 1) start[count++] = e.offset(__builtin_ctz(m));
   std::sort(start.begin(), start.begin() + static_cast<std::ptrdiff_t>(count));
-  const uint64_t origin = e.offset.first;
-  runs.generation = e.plan.generation;
+  const uint64_t origin = e.first;
+  runs.generation = e.plan().generation;
   runs.runs.clear();
   uint64_t end = 0;
   for (size_t i = 0; i < count; ++i) {
@@ -74,7 +74,7 @@ void GlobalChecker::derive(Runs& runs, const AccessEvent& e) {
       end = start[i] + e.bytes;
     }
   }
-  site_origin_[e.site] = e.op.origin;
+  site_origin_[e.site()] = e.op.origin;
 }
 
 GlobalChecker::Shadow& GlobalChecker::shadow_of(const Allocation& allocation) {
@@ -126,11 +126,11 @@ void GlobalChecker::refine(Shadow& s, uint64_t bytes) {
   }
 }
 
-void GlobalChecker::check(const AccessEvent& e, Act act) {
-  Runs& runs = runs_[e.site];
-  if (__builtin_expect(runs.generation != e.plan.generation, 0)) derive(runs, e);
-  Shadow*& shadow = site_shadow_[e.site];
-  if (shadow == nullptr || shadow->allocation != e.allocation) shadow = &shadow_of(*e.allocation);
+void GlobalChecker::check(AccessEvent e, Act act) {
+  Runs& runs = runs_[e.site()];
+  if (__builtin_expect(runs.generation != e.plan().generation, 0)) derive(runs, e);
+  Shadow*& shadow = site_shadow_[e.site()];
+  if (shadow == nullptr || shadow->allocation != e.allocation()) shadow = &shadow_of(*e.allocation());
   const MemoryOrder order = code_.origins[e.op.origin].order;
   const bool strong = act == Act::atomic || order != MemoryOrder::weak;
   if (synchronises_ && strong) synchronise(e, act != Act::store, act != Act::load);
@@ -139,16 +139,16 @@ void GlobalChecker::check(const AccessEvent& e, Act act) {
                   e.op,
                   owner,
                   synchronises_ ? epoch_of(owner) : 0,
-                  static_cast<uint16_t>(e.site),
+                  static_cast<uint16_t>(e.site()),
                   act,
                   strong,
-                  __builtin_ctz(e.mask)};
-  const uint64_t base = e.offset[r.lane];
+                  __builtin_ctz(e.mask())};
+  const uint64_t base = e.offset(r.lane);
   if (shadow->records != nullptr && (1u << shadow->shift) > e.bytes) refine(*shadow, e.bytes);
   for (const Runs::Run& run : runs.runs) {
     const uint64_t first = base + static_cast<uint64_t>(run.start);
-    if (e.allocation->initialised != nullptr) {
-      check_initialised(*e.allocation, r, first, run.bytes);
+    if (e.allocation()->initialised != nullptr) {
+      check_initialised(*e.allocation(), r, first, run.bytes);
     }
     if (shadow->records != nullptr) touch(*shadow, r, first, run.bytes);
   }
@@ -156,14 +156,14 @@ void GlobalChecker::check(const AccessEvent& e, Act act) {
     for (const Runs::Run& run : runs.runs) {
       const uint64_t first = base + static_cast<uint64_t>(run.start);
       for (const PendingSource& p : pending_) {
-        if (p.allocation != e.allocation || p.end <= first || p.first >= first + run.bytes)
+        if (p.allocation != e.allocation() || p.end <= first || p.first >= first + run.bytes)
           continue;
         findings_.report(FaultKind::async_copy_hazard, e.warp, e.op.origin, p.origin, r.lane,
-                         e.allocation->address + first, [&] {
+                         e.allocation()->address + first, [&] {
                            return fmt::format(
                                "store to '{}', from which the asynchronous copy issued at {} still "
                                "reads: it was not waited for",
-                               e.allocation->name, place_of(code_, p.origin));
+                               e.allocation()->name, place_of(code_, p.origin));
                          });
       }
     }
@@ -316,8 +316,8 @@ void GlobalChecker::synchronise(const AccessEvent& e, bool reads, bool writes) {
   const uint32_t owner = owner_of(e.warp);
   const MemoryOrder order = code_.origins[e.op.origin].order;
   const bool releasing = order == MemoryOrder::release || order == MemoryOrder::acq_rel;
-  for (uint32_t m = e.mask; m != 0; m &= m - 1) {
-    const uint64_t variable = e.allocation->address + e.offset[__builtin_ctz(m)];
+  for (uint32_t m = e.mask(); m != 0; m &= m - 1) {
+    const uint64_t variable = e.allocation()->address + e.offset(__builtin_ctz(m));
     if (reads && !releases_.empty()) acquire(states_[owner], variable);
     if (!writes) continue;
     const auto state = states_.find(owner);

@@ -99,8 +99,8 @@ class GlobalChecker : public Listener {
     int32_t origin;
   };
 
-  void check(const AccessEvent& e, Act act);
-  void derive(Runs& runs, const AccessEvent& e);
+  void check(AccessEvent e, Act act);
+  void derive(Runs& runs, AccessEvent e);
   Shadow& shadow_of(const Allocation& allocation);
   void refine(Shadow& shadow, uint64_t bytes);
   void touch(Shadow& shadow, const Request& r, uint64_t first, uint64_t bytes);

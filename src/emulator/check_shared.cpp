@@ -48,7 +48,9 @@ SharedChecker::SharedChecker(const LaunchView& view, bool full)
       bytes_(view.shared_bytes),
       partial_(has_partial_synchronisation(view.code)),
       runs_(view.code.sites.size() + 1),
+      notable_(view.code.sites.size() + 1, 0),
       site_origin_(view.code.sites.size() + 1 + view.code.origins.size(), -1) {
+  while (bytes_ != 0 && (bytes_ - 1) >> part_shift_ > 63) ++part_shift_;
   for (size_t o = 0; o < code_.origins.size(); ++o) {
     site_origin_[static_cast<size_t>(copy_site(static_cast<int32_t>(o)))] = static_cast<int32_t>(o);
   }
@@ -73,6 +75,7 @@ SharedChecker::Shadow& SharedChecker::shadow_of(const BlockPlace& place) {
       shadow->read_lane.assign(granules, several_lanes);
     }
     if (partial_) shadow->read_clock.assign(granules * warps_, 0);
+    if (!partial_ && bytes_ != 0) shadow->noted.resize(noted_limit);
   }
   return *shadow;
 }
@@ -89,11 +92,20 @@ void SharedChecker::block_begins(const BlockPlace& place) {
   s.proxy_fenced = {};
   s.wgmma = {};
   s.fenced = 0;
+  s.copies_to = {};
+  s.has_copies = false;
   whole_barrier(s);
   s.begin = ((s.clock[0] - 1) << 6) | foreign;
 }
 
 void SharedChecker::whole_barrier(Shadow& s) {
+  s.noted_count = 0;
+  s.noted_parts = 0;
+  s.written_parts = 0;
+  s.tagged_parts = s.has_copies ? ~uint64_t{0} : 0;
+  for (uint32_t p = 0; p < s.copies_to.size(); ++p) {
+    if (s.copies_to[p] != 0) s.written_parts |= uint64_t{1} << p;
+  }
   int32_t latest = 0;
   for (uint32_t w = 0; w < warps_; ++w) latest = std::max(latest, s.clock[w]);
   if (latest >= clock_limit) {
@@ -122,6 +134,7 @@ void SharedChecker::forget_time(Shadow& s) {
 
 void SharedChecker::bump(Shadow& s, uint32_t warp) {
   if (++s.clock[warp] < clock_limit) return;
+  tag_noted(s);
   forget_time(s);
   whole_barrier(s);
 }
@@ -248,6 +261,8 @@ void SharedChecker::mbarrier_waited(const Warp& warp, uint32_t, const BlockPlace
 
 // A narrower access than any before: each granule becomes several with the same history.
 void SharedChecker::refine(uint32_t bytes) {
+  tag_noted();
+  std::fill(notable_.begin(), notable_.end(), 0);
   uint32_t shift = shift_;
   while ((1u << shift) > bytes) --shift;
   const size_t parts = size_t{1} << (shift_ - shift);
@@ -279,21 +294,43 @@ void SharedChecker::refine(uint32_t bytes) {
   shift_ = shift;
 }
 
-void SharedChecker::derive(Runs& runs, const AccessEvent& e) {
+// Gives the noted loads their tags. No store came in between, so that none of them is in doubt.
+void SharedChecker::tag_noted(Shadow& s) {
+  for (uint32_t i = 0; i < s.noted_count; ++i) {
+    const Load& load = s.noted[i];
+    if (full_) {
+      update_reads<true>(s, runs_[load.site], load);
+    } else {
+      update_reads<false>(s, runs_[load.site], load);
+    }
+  }
+  s.noted_count = 0;
+  s.tagged_parts |= s.noted_parts;
+  s.noted_parts = 0;
+}
+
+void SharedChecker::tag_noted() {
+  for (const auto& shadow : shadows_) {
+    if (shadow != nullptr) tag_noted(*shadow);
+  }
+}
+
+void SharedChecker::derive(Runs& runs, AccessEvent e) {
+  tag_noted();  // which have the plan before
   struct Touch {
     int32_t granule, lane;
   };
   std::vector<Touch> touches;
   for (int l = 0; l < lanes; ++l) {
-    if ((e.mask >> l & 1) == 0) continue;
-    const int32_t first = static_cast<int32_t>(e.plan.relative[l]) >> shift_;
+    if ((e.mask() >> l & 1) == 0) continue;
+    const int32_t first = static_cast<int32_t>(e.plan().relative[l]) >> shift_;
     for (int32_t g = 0; g < static_cast<int32_t>(e.bytes >> shift_); ++g) {
       touches.push_back({first + g, l});
     }
   }
   std::stable_sort(touches.begin(), touches.end(),
                    [](const Touch& a, const Touch& b) { return a.granule < b.granule; });
-  runs.generation = e.plan.generation;
+  runs.generation = e.plan().generation;
   runs.shift = shift_;
   runs.strong = is_strong(code_.origins[e.op.origin].order);
   runs.runs.clear();
@@ -327,7 +364,8 @@ void SharedChecker::derive(Runs& runs, const AccessEvent& e) {
     last = t.granule;
   }
   close();
-  site_origin_[e.site] = e.op.origin;
+  site_origin_[e.site()] = e.op.origin;
+  notable_[e.site()] = partial_ || runs.strong ? 0 : runs.generation;
 }
 
 bool SharedChecker::unordered(const Shadow& s, uint32_t warp, int32_t tag, size_t granule) const {
@@ -344,12 +382,12 @@ bool SharedChecker::unordered(const Shadow& s, uint32_t warp, int32_t tag, size_
   return true;
 }
 
-void SharedChecker::look(const AccessEvent& e, Shadow& s, const Runs& runs, Act act) {
+void SharedChecker::look(AccessEvent e, Shadow& s, const Runs& runs, Act act) {
   const uint32_t w = e.warp.index;
   const int32_t mine = s.clock[w] << 6 | static_cast<int32_t>(w);
   for (const Runs::Run& run : runs.runs) {
     for (uint32_t i = 0; i < run.count; ++i) {
-      const size_t g = at(e, run) + i;
+      const size_t g = at(e.first, run) + i;
       const int32_t lane = runs.lanes[run.lane + i];
       if (lane == nobody) continue;
       const int32_t v = s.write[g];
@@ -384,25 +422,26 @@ void SharedChecker::look(const AccessEvent& e, Shadow& s, const Runs& runs, Act 
                            return fmt::format(
                                "load of {} bytes at shared offset {}: the byte at {} was not "
                                "written in this block ({} bytes of shared memory)",
-                               e.bytes, e.offset[reader], address, bytes_);
+                               e.bytes, e.offset(reader), address, bytes_);
                          });
       }
     }
   }
 }
 
-void SharedChecker::atomic(const AccessEvent& e, Shadow& s, bool reads, bool writes) {
+void SharedChecker::atomic(AccessEvent e, Shadow& s, bool reads, bool writes) {
+  writes_begin(s, parts_of(e));
   if (s.atomic.empty()) {
     s.atomic.assign(s.write.size(), 0);
     s.atomic_site.assign(s.write.size(), 0);
   }
-  site_origin_[e.site] = e.op.origin;
+  site_origin_[e.site()] = e.op.origin;
   const uint32_t w = e.warp.index;
   if (partial_) synchronise(e, s, reads, writes);
   const int32_t mine = s.clock[w] << 6 | static_cast<int32_t>(w);
-  for (uint32_t m = e.mask; m != 0; m &= m - 1) {
+  for (uint32_t m = e.mask(); m != 0; m &= m - 1) {
     const int l = __builtin_ctz(m);
-    const size_t first = e.offset[l] >> shift_;
+    const size_t first = e.offset(l) >> shift_;
     for (size_t g = first; g < first + (e.bytes >> shift_); ++g) {
       const int32_t v = s.write[g];
       const uint64_t address = static_cast<uint64_t>(g) << shift_;
@@ -417,13 +456,13 @@ void SharedChecker::atomic(const AccessEvent& e, Shadow& s, bool reads, bool wri
           return fmt::format(
               "atomic of {} bytes at shared offset {}, which was not written in this block ({} "
               "bytes of shared memory)",
-              e.bytes, e.offset[l], bytes_);
+              e.bytes, e.offset(l), bytes_);
         });
       }
       const int32_t a = s.atomic[g];
       const bool alone = a <= s.floor[w] || ((a ^ mine) & id_mask) == 0;
       s.atomic[g] = alone ? mine : ((std::max(a, mine) & ~id_mask) | many);
-      s.atomic_site[g] = static_cast<int32_t>(e.site);
+      s.atomic_site[g] = static_cast<int32_t>(e.site());
     }
   }
 }
@@ -433,8 +472,8 @@ void SharedChecker::atomic(const AccessEvent& e, Shadow& s, bool reads, bool wri
 void SharedChecker::synchronise(const AccessEvent& e, Shadow& s, bool reads, bool writes) {
   const uint32_t w = e.warp.index;
   const MemoryOrder order = code_.origins[e.op.origin].order;
-  for (uint32_t m = e.mask; m != 0; m &= m - 1) {
-    const uint64_t where = e.offset[__builtin_ctz(m)];
+  for (uint32_t m = e.mask(); m != 0; m &= m - 1) {
+    const uint64_t where = e.offset(__builtin_ctz(m));
     const auto known = s.atomics.find(where);
     if (reads && known != s.atomics.end()) learn(s, w, known->second);
     if (writes && ((s.fenced >> w & 1) != 0 || order > MemoryOrder::relaxed)) {
@@ -444,12 +483,12 @@ void SharedChecker::synchronise(const AccessEvent& e, Shadow& s, bool reads, boo
   bump(s, w);
 }
 
-void SharedChecker::foreign_access(const AccessEvent& e, bool writes) {
-  if (!writes || e.owner->slot >= shadows_.size() || shadows_[e.owner->slot] == nullptr) return;
+void SharedChecker::foreign_access(AccessEvent e, bool writes) {
+  if (!writes || e.owner()->slot >= shadows_.size() || shadows_[e.owner()->slot] == nullptr) return;
   if (e.bytes < (1u << shift_)) refine(e.bytes);
-  Shadow& s = *shadows_[e.owner->slot];
-  for (uint32_t m = e.mask; m != 0; m &= m - 1) {
-    const size_t first = e.offset[__builtin_ctz(m)] >> shift_;
+  Shadow& s = *shadows_[e.owner()->slot];
+  for (uint32_t m = e.mask(); m != 0; m &= m - 1) {
+    const size_t first = e.offset(__builtin_ctz(m)) >> shift_;
     mark_written(s, first, first + (e.bytes >> shift_), s.begin, 0, several_lanes);
   }
 }
@@ -471,6 +510,9 @@ void SharedChecker::copy_issued(const CopyEvent& copy) {
   for (const CopyPart& part : copy.parts) {
     if (copy.source.owner != nullptr) {
       Shadow& s = *shadows_[copy.source.owner->slot];
+      tag_noted(s);
+      s.has_copies = true;
+      s.tagged_parts = ~uint64_t{0};
       if (copy.async_proxy) check_proxy(copy.warp, copy.op, s, part.source, part.source_bytes);
       const size_t end = std::min<size_t>(
           (part.source + part.source_bytes + (1u << shift_) - 1) >> shift_, s.read.size());
@@ -495,6 +537,7 @@ void SharedChecker::copy_issued(const CopyEvent& copy) {
       while (((part.destination | part.bytes) & ((1u << shift_) - 1)) != 0)
         refine(1u << (shift_ - 1));
       Shadow& s = *shadows_[copy.destination.owner->slot];
+      count_copy(s, part, 1);
       const size_t first = part.destination >> shift_;
       const size_t last =
           std::min<size_t>((part.destination + part.bytes) >> shift_, s.write.size());
@@ -543,6 +586,17 @@ void SharedChecker::copy_issued(const CopyEvent& copy) {
   }
 }
 
+// A part with copies under way counts as written, across barriers too.
+void SharedChecker::count_copy(Shadow& s, const CopyPart& part, int change) {
+  if (part.bytes == 0 || part.destination + part.bytes > bytes_) return;
+  const uint64_t parts = parts_between(part.destination, part.destination + part.bytes - 1);
+  s.has_copies = true;
+  writes_begin(s, parts);
+  for (uint64_t m = parts; m != 0; m &= m - 1) {
+    s.copies_to[static_cast<size_t>(__builtin_ctzll(m))] += static_cast<uint32_t>(change);
+  }
+}
+
 void SharedChecker::copy_source_read(const CopyEvent& copy) {
   if (copy.source.owner == nullptr) return;
   Shadow& s = *shadows_[copy.source.owner->slot];
@@ -578,6 +632,7 @@ void SharedChecker::copy_completed(const CopyEvent& copy) {
     tag = clock << 6 | w;
   }
   for (const CopyPart& part : copy.parts) {
+    count_copy(s, part, -1);
     const size_t first = part.destination >> shift_;
     mark_written(s, first, (part.destination + part.bytes) >> shift_, tag,
                  copy_site(copy.op.origin), copy.async_proxy ? several_lanes : part.lane);
@@ -623,11 +678,11 @@ void SharedChecker::check_proxy(const Warp& warp, const Op& op, Shadow& s, uint6
 
 int SharedChecker::lane_at(const AccessEvent& e, size_t granule) const {
   const uint64_t byte = static_cast<uint64_t>(granule) << shift_;
-  for (uint32_t m = e.mask; m != 0; m &= m - 1) {
+  for (uint32_t m = e.mask(); m != 0; m &= m - 1) {
     const int l = __builtin_ctz(m);
-    if (byte >= e.offset[l] && byte < e.offset[l] + e.bytes) return l;
+    if (byte >= e.offset(l) && byte < e.offset(l) + e.bytes) return l;
   }
-  return __builtin_ctz(e.mask);
+  return __builtin_ctz(e.mask());
 }
 
 std::string SharedChecker::place_of(int32_t origin) const {
@@ -653,7 +708,7 @@ void SharedChecker::report_race(const AccessEvent& e, const Shadow&, size_t gran
                                               : std::string("several warps");
     return fmt::format(
         "{} of {} bytes at shared offset {} and the {} of {} at {}: no {} lies between them",
-        verb_of(static_cast<uint8_t>(act)), e.bytes, e.offset[lane],
+        verb_of(static_cast<uint8_t>(act)), e.bytes, e.offset(lane),
         verb_of(static_cast<uint8_t>(other)), who, place_of(other_origin),
         other_lane >= 0 ? "__syncwarp" : "barrier");
   });

@@ -8,6 +8,12 @@
 // those of the warps that meet. `floor` of a warp is the lowest clock that it knows of another, so
 // that an access is checked by vector compares with it and only what fails is looked at closely.
 //
+// Most loads need no tags at all. Where only barriers of the whole block order warps, a load of
+// memory that nobody wrote since the last one conflicts with nothing but later stores up to the next
+// one. Shared memory is cut into 64 parts; while no part that a load touches has been written since
+// the barrier, the load is only noted in a list, which is worked off when a store comes to one of
+// the noted parts and forgotten at the barrier.
+//
 // With Full, lanes of one warp are ordered by .sync instructions only (reconvergence is no order),
 // and a load of a granule that nobody wrote in this block is reported. Several lanes that store to
 // one place in one instruction are not: CUDA defines that one of them wins.
@@ -55,6 +61,16 @@ class SharedChecker : public Listener {
  protected:
   template <SiteRole Role, bool Full>
   void check(const AccessEvent& e);
+  // True when it is a load that needs no tags for now.
+  template <bool Full>
+  bool note(const AccessEvent& e);
+  template <SiteRole Role, bool Full>
+  [[gnu::noinline]] static void examine(SharedChecker* self, const Op& op, Warp& warp,
+                                        uint64_t first, uint32_t bytes) {
+    self->examine<Role, Full>(AccessEvent{op, warp, first, bytes});
+  }
+  template <SiteRole Role, bool Full>
+  void examine(const AccessEvent& e);
 
  private:
   using Clocks = std::array<int32_t, lanes>;  // by warp
@@ -62,11 +78,18 @@ class SharedChecker : public Listener {
   static constexpr int32_t pending = 0x7fffffe0;  // or above; where others read too, it stays so
   static constexpr int32_t clock_limit = 1 << 24;
   static constexpr int32_t several_lanes = 255, nobody = -1;
+  static constexpr uint32_t noted_limit = 4096;
 
   struct Mbarrier {
     Clocks arrived{}, completed{};
     int32_t init_tag = 0;
     bool init_fenced = true;
+  };
+  // A load as its site's plan (its Runs) has it.
+  struct Load {
+    uint32_t site;
+    int32_t tag;
+    uint32_t first;  // offset of the first active lane
   };
   // Of one live block. Arrays are by granule.
   struct Shadow {
@@ -84,10 +107,21 @@ class SharedChecker : public Listener {
     std::unordered_map<uint64_t, Clocks> atomics;  // what acquiring an atomic variable makes known
     std::unordered_map<uint64_t, int32_t> copies;  // clock at the issue of a bulk copy
     uint32_t fenced = 0;                           // warps that executed a fence
+    std::vector<Load> noted;                       // the first `noted_count` have no tags yet
+    uint32_t noted_count = 0;
+    uint64_t noted_parts = 0;               // of shared memory, that those loads touch
+    uint64_t written_parts = 0;             // since the last barrier of the whole block
+    uint64_t tagged_parts = 0;              // with tags from after it
+    bool has_copies = false;                // whose tags outlive barriers
+    std::array<uint32_t, 64> copies_to{};   // asynchronous ones under way, by part
   };
   // The granules of a request relative to the first lane's, in order, and who touches them. A run
   // has 1 granule or a multiple of `width`; what lies in its gaps or pads it is nobody's.
+#ifdef __AVX2__
   static constexpr uint32_t width = 8;
+#else
+  static constexpr uint32_t width = 4;
+#endif
   struct Runs {
     uint32_t generation = 0;
     uint32_t shift = 0;
@@ -115,32 +149,53 @@ class SharedChecker : public Listener {
   [[gnu::always_inline]] static bool any(const Tags& flags) {
     using Wide [[gnu::vector_size(width * 4)]] = int64_t;
     const auto wide = std::bit_cast<Wide>(flags);
-    return (wide[0] | wide[1] | wide[2] | wide[3]) != 0;
+    int64_t all = 0;
+    for (uint32_t i = 0; i < width / 2; ++i) all |= wide[i];
+    return all != 0;
   }
   Shadow& shadow_of(const BlockPlace& place);
   // Copies have no site of their own: theirs lie behind the code's, one per origin.
   int32_t copy_site(int32_t origin) const;
-  void derive(Runs& runs, const AccessEvent& e);
+  void derive(Runs& runs, AccessEvent e);
   void refine(uint32_t bytes);
   void forget_time(Shadow& shadow);
   void bump(Shadow& shadow, uint32_t warp);
   void learn(Shadow& shadow, uint32_t warp, const Clocks& clocks);
   Clocks clocks_of(const Shadow& shadow, uint32_t warp) const;
   void whole_barrier(Shadow& shadow);
-  void atomic(const AccessEvent& e, Shadow& shadow, bool reads, bool writes);
+  void atomic(AccessEvent e, Shadow& shadow, bool reads, bool writes);
   void synchronise(const AccessEvent& e, Shadow& shadow, bool reads, bool writes);
-  void foreign_access(const AccessEvent& e, bool writes);
+  void foreign_access(AccessEvent e, bool writes);
   // Looks at the granules of a request one by one and reports the first fault among them.
-  void look(const AccessEvent& e, Shadow& shadow, const Runs& runs, Act act);
+  void look(AccessEvent e, Shadow& shadow, const Runs& runs, Act act);
+  // The parts of shared memory from `first` to `last`, both included.
+  uint64_t parts_between(uint64_t first, uint64_t last) const {
+    return ~uint64_t{0} >> (63 - (last >> part_shift_)) & ~uint64_t{0} << (first >> part_shift_);
+  }
+  uint64_t parts_of(const AccessEvent& e) const {
+    const uint64_t first = e.first + static_cast<uint64_t>(e.plan().least);
+    return parts_between(first, first + e.plan().reach - 1);
+  }
+  void tag_noted(Shadow& shadow);
+  void tag_noted();  // of all live blocks
+  // Says that what is in these parts may be written from here on.
+  void writes_begin(Shadow& s, uint64_t parts) {
+    if (__builtin_expect((parts & s.noted_parts) != 0, 0)) tag_noted(s);
+    s.written_parts |= parts;
+    s.tagged_parts |= parts;
+  }
+  void count_copy(Shadow& shadow, const CopyPart& part, int change);
+  // Whether this block wrote all that the request reads.
+  bool all_written(const Shadow& s, const Runs& runs, uint64_t first) const;
   // True when some granule needs a closer look.
   template <bool Full>
-  bool update_reads(Shadow& s, const Runs& runs, const AccessEvent& e);
+  bool update_reads(Shadow& s, const Runs& runs, const Load& e);
   template <bool Full>
   bool doubt_store(const Shadow& s, const Runs& runs, const AccessEvent& e) const;
   template <bool Full>
   void update_writes(Shadow& s, const Runs& runs, const AccessEvent& e);
-  size_t at(const AccessEvent& e, const Runs::Run& run) const {
-    return (e.offset.first >> shift_) + static_cast<size_t>(static_cast<int64_t>(run.start));
+  size_t at(uint64_t first, const Runs::Run& run) const {
+    return (first >> shift_) + static_cast<size_t>(static_cast<int64_t>(run.start));
   }
   bool unordered(const Shadow& shadow, uint32_t warp, int32_t tag, size_t granule) const;
   void report_race(const AccessEvent& e, const Shadow& shadow, size_t granule, Act act, int32_t tag,
@@ -160,8 +215,10 @@ class SharedChecker : public Listener {
   const uint32_t bytes_;
   bool partial_;  // the kernel has other synchronisation than barriers of the whole block
   uint32_t shift_ = 2;
+  uint32_t part_shift_ = 0;
   std::vector<std::unique_ptr<Shadow>> shadows_;  // by slot
   std::vector<Runs> runs_;                        // by site
+  std::vector<uint32_t> notable_;  // by site: the generation whose loads may be noted, or 0
   std::vector<int32_t> site_origin_;
 };
 
@@ -187,16 +244,16 @@ class SharedChecks : public SharedChecker {
 // closely. The expressions below work on one tag and on vectors of them alike: comparisons give 0
 // or -1.
 template <bool Full>
-inline bool SharedChecker::update_reads(Shadow& s, const Runs& runs, const AccessEvent& e) {
-  const uint32_t w = e.warp.index;
-  const int32_t mine = s.clock[w] << 6 | static_cast<int32_t>(w);
+inline bool SharedChecker::update_reads(Shadow& s, const Runs& runs, const Load& e) {
+  const int32_t mine = e.tag;
+  const auto w = static_cast<uint32_t>(mine & id_mask);
   const int32_t floor = s.floor[w];
   const int32_t begin = s.begin;
   const auto site = static_cast<int32_t>(e.site);
   Tags doubts{};
   int32_t doubt = 0;
   for (const Runs::Run& run : runs.runs) {
-    const size_t first = at(e, run);
+    const size_t first = at(e.first, run);
     const int32_t* const lane = runs.lanes.data() + run.lane;
     const int32_t* const write = s.write.data() + first;
     int32_t* const read = s.read.data() + first;
@@ -241,11 +298,27 @@ inline bool SharedChecker::update_reads(Shadow& s, const Runs& runs, const Acces
     }
     if (partial_) {
       for (uint32_t i = 0; i < run.count; ++i) {
-        if (lane[i] >= 0) s.read_clock[(first + i) * warps_ + w] = s.clock[w];
+        if (lane[i] >= 0) s.read_clock[(first + i) * warps_ + w] = mine >> 6;
       }
     }
   }
   return doubt != 0 || any(doubts) || !s.atomic.empty();
+}
+
+inline bool SharedChecker::all_written(const Shadow& s, const Runs& runs, uint64_t first) const {
+  const int32_t begin = s.begin;
+  Tags older{};
+  int32_t old = 0;
+  for (const Runs::Run& run : runs.runs) {
+    const int32_t* const write = s.write.data() + at(first, run);
+    if (run.count == 1) old |= *write < begin ? 1 : 0;
+    for (uint32_t i = 0; i + width <= run.count; i += width) {
+      const Tags active =
+          run.dense ? ~Tags{} : static_cast<Tags>(load(runs.lanes.data() + run.lane + i) >= 0);
+      older |= (load(write + i) < begin) & active;
+    }
+  }
+  return old == 0 && !any(older);
 }
 
 template <bool Full>
@@ -257,7 +330,7 @@ inline bool SharedChecker::doubt_store(const Shadow& s, const Runs& runs,
   Tags doubts{};
   int32_t doubt = 0;
   for (const Runs::Run& run : runs.runs) {
-    const size_t first = at(e, run);
+    const size_t first = at(e.first, run);
     const int32_t* const write = s.write.data() + first;
     const int32_t* const read = s.read.data() + first;
     const int32_t* const lane = runs.lanes.data() + run.lane;
@@ -270,7 +343,7 @@ inline bool SharedChecker::doubt_store(const Shadow& s, const Runs& runs,
       const Tags v = load(write + i), u = load(read + i);
       Tags odd = ((v > floor) & (v != mine)) | ((u > floor) & (u != mine));
       if constexpr (Full) odd |= (v == mine) | (u == mine);
-      doubts |= odd & (load(lane + i) >= 0);
+      doubts |= run.dense ? odd : odd & (load(lane + i) >= 0);
     }
   }
   return doubt != 0 || any(doubts) || !s.atomic.empty();
@@ -280,9 +353,9 @@ template <bool Full>
 inline void SharedChecker::update_writes(Shadow& s, const Runs& runs, const AccessEvent& e) {
   const uint32_t w = e.warp.index;
   const int32_t mine = s.clock[w] << 6 | static_cast<int32_t>(w);
-  const auto site = static_cast<int32_t>(e.site);
+  const auto site = static_cast<int32_t>(e.site());
   for (const Runs::Run& run : runs.runs) {
-    const size_t first = at(e, run);
+    const size_t first = at(e.first, run);
     int32_t* const write = s.write.data() + first;
     int32_t* const write_site = s.write_site.data() + first;
     int32_t* const write_lane = Full ? s.write_lane.data() + first : nullptr;
@@ -291,6 +364,14 @@ inline void SharedChecker::update_writes(Shadow& s, const Runs& runs, const Acce
       *write = mine;
       *write_site = site;
       if constexpr (Full) *write_lane = *lane;
+    }
+    if (run.dense) {
+      for (uint32_t i = 0; i + width <= run.count; i += width) {
+        store(write + i, Tags{} + mine);
+        store(write_site + i, Tags{} + site);
+        if constexpr (Full) store(write_lane + i, load(lane + i));
+      }
+      continue;
     }
     for (uint32_t i = 0; i + width <= run.count; i += width) {
       const Tags l = load(lane + i);
@@ -306,27 +387,58 @@ inline void SharedChecker::update_writes(Shadow& s, const Runs& runs, const Acce
   }
 }
 
+template <bool Full>
+inline bool SharedChecker::note(const AccessEvent& e) {
+  const Warp& warp = e.warp;
+  if (notable_[e.site()] != e.plan().generation || e.owner() != warp.place) return false;
+  Shadow& s = *shadows_[warp.place->slot];
+  const uint64_t parts = parts_of(e);
+  if ((parts & s.written_parts) != 0 || s.noted_count == noted_limit) return false;
+  if (Full && !all_written(s, runs_[e.site()], e.first)) return false;
+  s.noted[s.noted_count++] = {e.site(), s.clock[warp.index] << 6 | static_cast<int32_t>(warp.index),
+                              static_cast<uint32_t>(e.first)};
+  s.noted_parts |= parts;
+  return true;
+}
+
+template <SiteRole Role, bool Full>
+inline void SharedChecker::examine(const AccessEvent& e) {
+  if (e.owner() != e.warp.place) return foreign_access(e, Role != SiteRole::shared_load);
+  if (__builtin_expect(e.bytes < (1u << shift_), 0)) refine(e.bytes);
+  Shadow& s = *shadows_[e.owner()->slot];
+  if constexpr (Role == SiteRole::shared_atomic) return atomic(e, s, true, true);
+  Runs& runs = runs_[e.site()];
+  if (__builtin_expect(runs.generation != e.plan().generation || runs.shift != shift_, 0)) {
+    derive(runs, e);
+    if (Role == SiteRole::shared_load && note<Full>(e)) return;
+  }
+  if (__builtin_expect(runs.strong, 0)) {
+    return atomic(e, s, Role == SiteRole::shared_load, Role == SiteRole::shared_store);
+  }
+  const uint64_t parts = parts_of(e);
+  if constexpr (Role == SiteRole::shared_load) {
+    if ((parts & s.noted_parts) != 0) tag_noted(s);  // loads get their tags in order
+    s.tagged_parts |= parts;
+    const int32_t w = static_cast<int32_t>(e.warp.index);
+    const Load load{e.site(), s.clock[e.warp.index] << 6 | w, static_cast<uint32_t>(e.first)};
+    if (update_reads<Full>(s, runs, load)) look(e, s, runs, Act::load);
+  } else {
+    const bool tagged = (parts & (s.tagged_parts | s.noted_parts)) != 0;
+    writes_begin(s, parts);
+    if ((tagged || partial_ || !s.atomic.empty()) && doubt_store<Full>(s, runs, e)) {
+      look(e, s, runs, Act::store);
+    }
+    update_writes<Full>(s, runs, e);
+  }
+}
+
 template <SiteRole Role, bool Full>
 inline void SharedChecker::check(const AccessEvent& e) {
-  if constexpr (Role == SiteRole::shared_load || Role == SiteRole::shared_store ||
-                Role == SiteRole::shared_atomic) {
-    if (e.owner != e.warp.place) return foreign_access(e, Role != SiteRole::shared_load);
-    if (__builtin_expect(e.bytes < (1u << shift_), 0)) refine(e.bytes);
-    Shadow& s = *shadows_[e.owner->slot];
-    if constexpr (Role == SiteRole::shared_atomic) return atomic(e, s, true, true);
-    Runs& runs = runs_[e.site];
-    if (__builtin_expect(runs.generation != e.plan.generation || runs.shift != shift_, 0)) {
-      derive(runs, e);
-    }
-    if (__builtin_expect(runs.strong, 0)) {
-      return atomic(e, s, Role == SiteRole::shared_load, Role == SiteRole::shared_store);
-    }
-    if constexpr (Role == SiteRole::shared_load) {
-      if (update_reads<Full>(s, runs, e)) look(e, s, runs, Act::load);
-    } else {
-      if (doubt_store<Full>(s, runs, e)) look(e, s, runs, Act::store);
-      update_writes<Full>(s, runs, e);
-    }
+  if constexpr (Role == SiteRole::shared_load) {
+    if (__builtin_expect(note<Full>(e), 1)) return;
+    examine<Role, Full>(this, e.op, e.warp, e.first, e.bytes);
+  } else if constexpr (Role == SiteRole::shared_store || Role == SiteRole::shared_atomic) {
+    examine<Role, Full>(this, e.op, e.warp, e.first, e.bytes);
   }
 }
 

@@ -64,14 +64,14 @@ std::string WgmmaOperands::operand_text(const Use& use) const {
 }
 
 void WgmmaOperands::check(const AccessEvent& e, const Block& block) {
-  for (uint32_t m = e.mask; m != 0; m &= m - 1) {
+  for (uint32_t m = e.mask(); m != 0; m &= m - 1) {
     const int lane = __builtin_ctz(m);
-    const Use* use = use_of(block, e.offset[lane], e.bytes);
+    const Use* use = use_of(block, e.offset(lane), e.bytes);
     if (use == nullptr) continue;
     return view_.findings.report(FaultKind::async_copy_hazard, e.warp, e.op.origin, use->origin,
-                                 lane, e.offset[lane], [&] {
+                                 lane, e.offset(lane), [&] {
                                    return fmt::format("store of {} bytes at shared offset {}, {}",
-                                                      e.bytes, e.offset[lane], operand_text(*use));
+                                                      e.bytes, e.offset(lane), operand_text(*use));
                                  });
   }
 }

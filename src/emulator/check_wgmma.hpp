@@ -25,7 +25,7 @@ class WgmmaOperands : public Listener {
   template <SiteRole Role>
   void access(const AccessEvent& e) {
     if constexpr (Role == SiteRole::shared_store || Role == SiteRole::shared_atomic) {
-      if (Block* block = block_in_flight(*e.owner)) check(e, *block);
+      if (Block* block = block_in_flight(*e.owner())) check(e, *block);
     }
   }
 

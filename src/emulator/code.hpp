@@ -46,7 +46,7 @@ using Mover = void (*)(const Op&, Warp&, char* base, const int64_t* offset, int 
 
 struct Op {
   Handler run[2];  // all lanes, some lanes
-  int32_t d, a, b, c, e;
+  int32_t d, a, b, c, e;  // e of loads and stores: the site of their leader, see follows
   uint32_t site;   // memory plan, when it has one
   uint64_t imm;    // address offset, or what the handler says
   int32_t list;    // index into Code::lists, -1 for none
@@ -272,22 +272,25 @@ enum AccessKind : int {
   uniform = 2,         // all the same
   uniform_halves = 3,  // one address for lanes 0 to 15, one for 16 to 31
   repeated_half = 4,   // lane l + 16 as lane l
+  repeated_run = 5,    // likewise, and lanes 0 to 15 one after the other
 };
 
 // What the last request of one load or store looked like. Addresses nearly always keep their
 // distances from each other, so whatever follows from them is computed once per generation.
 struct AccessPlan {
   alignas(64) int64_t relative[lanes];  // bytes from the first active lane; 0 for inactive lanes
+  alignas(64) int32_t narrow[lanes];    // the same, where addresses have 32 bits
   uint32_t low = 0;   // first address modulo the sector (global) or bank word (shared)
   uint32_t mask = 0;  // active lanes; 0: no plan yet
   int kind = gather;
   uint32_t generation = 0;  // changes whenever one of the above does
   int64_t least = 0;        // of relative, over the active lanes
   uint64_t reach = 0;       // bytes from there to the end of the last one
+  uint32_t leader = 0;      // generation of the leader's plan whose distances these are; see follows
 };
 
-struct AccessEvent;  // emulator/listener.hpp
-using Watch = void (*)(void* watchers, const AccessEvent& event);
+// Told of a request through the site `op.site` of the warp, whose plan holds; see AccessEvent.
+using Watch = void (*)(void* watchers, const Op& op, Warp& warp, uint64_t first, uint32_t bytes);
 
 // A load or store as one host thread knows it.
 struct alignas(64) Site {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "emulator/call_graph.hpp"
@@ -87,8 +88,12 @@ class Writer {
         block.exit = Exit::suspend;
       } else if (l.kind != Lowered::Kind::plain) {
         write_exit(l, node, block);
+      } else if (l.folded) {
+        continue;
       } else if (l.guard < 0) {
-        if (!l.folded) code_.ops.push_back(make(l));
+        code_.ops.push_back(make(l));
+        find_leader(l, code_.ops.back());
+        continue;
       } else {
         Op guard{};
         const auto handler = guard_handler();
@@ -101,7 +106,9 @@ class Writer {
         code_.guarded.push_back(make(l));
         code_.ops.push_back(guard);
       }
+      leaders_.clear();
     }
+    leaders_.clear();
     fuse_runs(code_, block.first);
     plan_matrix_runs(code_, block.first, first_guarded);
     block.last = static_cast<uint32_t>(code_.ops.size());
@@ -109,6 +116,18 @@ class Writer {
     // An endless loop of empty blocks must still meet the budget.
     block.charge = std::max<uint32_t>(block.instructions, 1);
     code_.blocks.push_back(block);
+  }
+
+  // Accesses through one address register lie alike. The first one in a row is the leader of the
+  // others as long as nobody writes the register and no lanes can come in between, which they do
+  // where an instruction waits for them.
+  void find_leader(const Lowered& l, Op& op) {
+    if (!l.never_waits) return leaders_.clear();
+    if (l.is_direct) {
+      const auto [leader, is_first] = leaders_.try_emplace(op.a, static_cast<int32_t>(op.site));
+      if (!is_first) op.e = leader->second;
+    }
+    for (const int32_t d : l.definitions) leaders_.erase(slots_.offset[static_cast<size_t>(d)]);
   }
 
   // The helpers that one PTX instruction needs beside itself are part of the step before, or, where
@@ -128,12 +147,14 @@ class Writer {
       return;
     }
     Step& step = code_.steps.back();
+    const bool renamed = !l.ptx_uses.empty() || !l.ptx_definitions.empty();
+    const std::vector<int32_t>& uses = renamed ? l.ptx_uses : l.uses;
+    const std::vector<int32_t>& definitions = renamed ? l.ptx_definitions : l.definitions;
     const auto begin = code_.step_operands.begin() + step.operands;
-    code_.step_operands.insert(begin + step.sources, l.uses.begin(), l.uses.end());
-    step.sources = static_cast<uint16_t>(step.sources + l.uses.size());
-    code_.step_operands.insert(code_.step_operands.end(), l.definitions.begin(),
-                               l.definitions.end());
-    step.targets = static_cast<uint16_t>(step.targets + l.definitions.size());
+    code_.step_operands.insert(begin + step.sources, uses.begin(), uses.end());
+    step.sources = static_cast<uint16_t>(step.sources + uses.size());
+    code_.step_operands.insert(code_.step_operands.end(), definitions.begin(), definitions.end());
+    step.targets = static_cast<uint16_t>(step.targets + definitions.size());
   }
 
   void write_exit(const Lowered& l, const Flow::Node& node, Block& block) {
@@ -223,6 +244,7 @@ class Writer {
   const Flow& flow_;
   const Slots& slots_;
   uint32_t number_;
+  std::map<int32_t, int32_t> leaders_;  // site, by address register
   uint32_t first_block_ = static_cast<uint32_t>(code_.blocks.size());
   std::vector<uint32_t> position_;  // block of a node
 };
@@ -257,7 +279,7 @@ class Linker {
       if (insert_wgmma_hazards(part.out, part.labels, flow, part.register_bits.size())) {
         flow = build_flow(part.out, part.labels);
       }
-      fold_constants(part.out, part.register_bits);
+      fold_moves(part.out, flow, part.register_bits);
       Slots slots = assign_slots(part.out, flow, part.register_bits, register_bytes);
       describe(number, part, slots, predicates);
       register_bytes = slots.register_bytes;

@@ -251,26 +251,84 @@ void set_predicate(const Op& op, Warp& warp) {
   d = Masked ? (d & ~warp.mask) | (result & warp.mask) : result;
 }
 
+// Makes every NaN among the results of a run the canonical one. Which NaN it is makes no difference
+// to whoever computes with it before.
+[[gnu::noinline, gnu::cold]] void make_canonical(const std::vector<int32_t>& list, Warp& warp) {
+  for (size_t i = 0; i < list.size();) {
+    const size_t end = i + 2 + 3 * static_cast<size_t>(list[i + 1]);
+    for (i += 2; i < end; i += 3) {
+      for (int half = 0; half < 2; ++half) {
+        const I d = load(warp, list[i + 2], half);
+        store<32, false>(warp, list[i + 2], half, bits(canonical(floats(d))));
+      }
+    }
+  }
+}
+
 void fma_run(const Op& op, Warp& warp) {
   const std::vector<int32_t>& list = warp.list(op);
   const int32_t* p = list.data();
   const int32_t* const end = p + list.size();
+  char* const registers = warp.registers;
+  const auto at = [registers](int32_t offset) {
+    return reinterpret_cast<float*>(registers + offset);
+  };
+  __mmask16 nan = 0;
   while (p != end) {
-    const int32_t a = *p++;
+    const float* a = at(*p++);
     int32_t count = *p++;
-    const F a0 = floats(load(warp, a, 0)), a1 = floats(load(warp, a, 1));
+    const F a0 = _mm512_load_ps(a), a1 = _mm512_load_ps(a + 16);
     do {
-      const int32_t b = p[0], c = p[1], d = p[2];
+      const float *b = at(p[0]), *c = at(p[1]);
+      float* const d = at(p[2]);
       p += 3;
-      F x0 = _mm512_fmadd_ps(a0, floats(load(warp, b, 0)), floats(load(warp, c, 0)));
-      F x1 = _mm512_fmadd_ps(a1, floats(load(warp, b, 1)), floats(load(warp, c, 1)));
-      if (__builtin_expect(_mm512_cmp_ps_mask(x0, x1, _CMP_UNORD_Q) != 0, 0)) {
-        x0 = canonical(x0);
-        x1 = canonical(x1);
-      }
-      store<32, false>(warp, d, 0, bits(x0));
-      store<32, false>(warp, d, 1, bits(x1));
+      const F x0 = _mm512_fmadd_ps(a0, _mm512_load_ps(b), _mm512_load_ps(c));
+      const F x1 = _mm512_fmadd_ps(a1, _mm512_load_ps(b + 16), _mm512_load_ps(c + 16));
+      nan = _kor_mask16(nan, _mm512_cmp_ps_mask(x0, x1, _CMP_UNORD_Q));
+      _mm512_store_ps(d, x0);
+      _mm512_store_ps(d + 16, x1);
     } while (--count != 0);
+  }
+  if (__builtin_expect(nan != 0, 0)) make_canonical(list, warp);
+}
+
+// An outer product onto accumulators: every group has the same Count factors, which stay in vector
+// registers, and its targets are its addends.
+template <int Count>
+void fma_outer(const Op& op, Warp& warp) {
+  const std::vector<int32_t>& list = warp.list(op);
+  const int32_t* p = list.data();
+  const int32_t* const end = p + list.size();
+  char* const registers = warp.registers;
+  const auto at = [registers](int32_t offset) {
+    return reinterpret_cast<float*>(registers + offset);
+  };
+  F b0[Count], b1[Count];
+  for (int i = 0; i < Count; ++i) {
+    b0[i] = _mm512_load_ps(at(p[2 + 3 * i]));
+    b1[i] = _mm512_load_ps(at(p[2 + 3 * i]) + 16);
+  }
+  __mmask16 nan = 0;
+  for (; p != end; p += 2 + 3 * Count) {
+    const F a0 = _mm512_load_ps(at(p[0])), a1 = _mm512_load_ps(at(p[0]) + 16);
+#pragma GCC unroll 8
+    for (int i = 0; i < Count; ++i) {
+      float* const d = at(p[4 + 3 * i]);
+      const F x0 = _mm512_fmadd_ps(a0, b0[i], _mm512_load_ps(d));
+      const F x1 = _mm512_fmadd_ps(a1, b1[i], _mm512_load_ps(d + 16));
+      nan = _kor_mask16(nan, _mm512_cmp_ps_mask(x0, x1, _CMP_UNORD_Q));
+      _mm512_store_ps(d, x0);
+      _mm512_store_ps(d + 16, x1);
+    }
+  }
+  if (__builtin_expect(nan != 0, 0)) make_canonical(list, warp);
+}
+
+void permute(uint32_t* to, const uint32_t* value, const int32_t* from) {
+  const I low = _mm512_load_si512(value), high = _mm512_load_si512(value + 16);
+  for (int i = 0; i < lanes; i += 16) {
+    _mm512_store_si512(to + i,
+                       _mm512_permutex2var_epi32(low, _mm512_load_si512(from + i), high));
   }
 }
 
@@ -315,11 +373,26 @@ inline void transpose_16(const char* base, const int64_t* offset, F* v) {
   v[3] = _mm512_shuffle_ps(ab_high, cd_high, 0xee);
 }
 
+// The same where the lanes' 16 bytes follow each other.
+inline void deinterleave_16(const char* base, F* v) {
+  const auto* p = reinterpret_cast<const float*>(base);
+  const F r0 = _mm512_loadu_ps(p), r1 = _mm512_loadu_ps(p + 16);
+  const F r2 = _mm512_loadu_ps(p + 32), r3 = _mm512_loadu_ps(p + 48);
+  I every_fourth = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28);
+  for (int i = 0; i < 4; ++i) {
+    const F low = _mm512_permutex2var_ps(r0, every_fourth, r1);
+    const F high = _mm512_permutex2var_ps(r2, every_fourth, r3);
+    v[i] = _mm512_mask_blend_ps(0xff00, low, high);
+    every_fourth = _mm512_add_epi32(every_fourth, _mm512_set1_epi32(1));
+  }
+}
+
 void load_4x32(const Op& op, Warp& warp, char* base, const int64_t* offset, int kind) {
   const int32_t* list = warp.list(op).data();
+  char* const registers = warp.registers;
   const auto put = [&](int half, const F* v) {
     for (int i = 0; i < 4; ++i) {
-      if (list[i] >= 0) _mm512_store_ps(warp.registers + list[i] + 64 * half, v[i]);
+      if (list[i] >= 0) _mm512_store_ps(registers + list[i] + 64 * half, v[i]);
     }
   };
   F v[4];
@@ -330,6 +403,12 @@ void load_4x32(const Op& op, Warp& warp, char* base, const int64_t* offset, int 
       put(half, v);
     }
     return;
+  }
+  if (kind == contiguous || kind == repeated_run) {
+    deinterleave_16(base, v);
+    put(0, v);
+    if (kind == contiguous) deinterleave_16(base + 256, v);
+    return put(1, v);
   }
   transpose_16(base, offset, v);
   put(0, v);
@@ -454,12 +533,15 @@ const VectorRow rows[] = {
 }  // namespace
 
 VectorRows avx512_rows() {
-  return {rows,
-          sizeof(rows) / sizeof(rows[0]),
-          {fma_run, nullptr},
-          load_32,
-          load_4x32,
-          avx512_matrix_unit};
+  return {.rows = rows,
+          .count = sizeof(rows) / sizeof(rows[0]),
+          .fma_run = {fma_run, nullptr},
+          .fma_outer_4 = fma_outer<4>,
+          .fma_outer_8 = fma_outer<8>,
+          .load_32 = load_32,
+          .load_4x32 = load_4x32,
+          .permute = permute,
+          .matrix_unit = avx512_matrix_unit};
 }
 
 }  // namespace mtmc::emulator

@@ -51,7 +51,7 @@ inline void load_16(const char* base, const int64_t* offset, float* const* d, in
         _mm256_store_ps(d[i] + half + 8, v);
       }
     }
-  } else if (kind == repeated_half) {
+  } else if (kind == repeated_half || kind == repeated_run) {
     load_half_16(base, offset, d, 0, 2);
   } else {
     load_half_16(base, offset, d, 0, 1);

@@ -291,8 +291,10 @@ const VectorRow rows[] = {
 }  // namespace
 
 VectorRows sse2_rows() {
-  return {
-      rows, sizeof(rows) / sizeof(rows[0]), {fma_run<false>, fma_run<true>}, nullptr, load_4x32};
+  return {.rows = rows,
+          .count = sizeof(rows) / sizeof(rows[0]),
+          .fma_run = {fma_run<false>, fma_run<true>},
+          .load_4x32 = load_4x32};
 }
 
 }  // namespace mtmc::emulator

@@ -9,6 +9,7 @@
 #include "emulator/listener.hpp"
 #include "emulator/lower.hpp"
 #include "emulator/numeric_float.hpp"
+#include "emulator/vector_rows.hpp"
 
 namespace mtmc::emulator {
 namespace {
@@ -147,7 +148,11 @@ void shuffle_op(const Op& op, Warp& warp) {
     from[l] = ok ? j : lane;
     inside[l] = ok ? -1 : 0;
   }
-  for (int l = 0; l < lanes; ++l) value[l] = a[from[l]];
+  if (rows_of_cpu().permute != nullptr) {
+    rows_of_cpu().permute(value, a, from);
+  } else {
+    for (int l = 0; l < lanes; ++l) value[l] = a[from[l]];
+  }
   if constexpr (Masked) {
     for (uint32_t m = warp.mask; m != 0; m &= m - 1) {
       const int l = __builtin_ctz(m);

@@ -19,27 +19,23 @@ struct LaunchParams;
 struct Program;
 struct RunOptions;
 
-// Per active lane, in bytes from the start of an allocation or of shared memory.
-struct LaneOffsets {
-  uint64_t first;  // of the first active lane
-  const int64_t* relative;
-  uint64_t operator[](int lane) const { return first + static_cast<uint64_t>(relative[lane]); }
-};
-
 // One request of a warp, before its data move. Bounds, alignment and access rights hold.
 struct AccessEvent {
   const Op& op;
   Warp& warp;
+  uint64_t first;  // offset of the first active lane from the start of the allocation or shared memory
+  uint32_t bytes;  // of each active lane: a power of two up to 32
+
+  uint32_t site() const { return op.site; }  // index into Code::sites
   // Equal generations of one site mean equal relative addresses, mask and low bits, so that what a
   // listener derived from them still holds.
-  const AccessPlan& plan;
-  uint32_t site;                 // index into Code::sites
-  uint32_t bytes;                // of each active lane: a power of two up to 32
-  uint32_t mask;                 // active lanes
-  int kind;                      // AccessKind
-  LaneOffsets offset;            // from the start of the allocation or shared memory
-  const Allocation* allocation;  // global memory; nullptr for shared
-  const BlockPlace* owner;       // shared memory: whose it is (another block's in a cluster)
+  const AccessPlan& plan() const { return warp.sites[op.site].plan; }
+  uint32_t mask() const { return plan().mask; }  // active lanes
+  int kind() const { return plan().kind; }       // AccessKind
+  uint64_t offset(int lane) const { return first + static_cast<uint64_t>(plan().relative[lane]); }
+  const Allocation* allocation() const { return warp.sites[op.site].allocation; }  // global memory
+  // Whose shared memory it is: another block's in a cluster.
+  const BlockPlace* owner() const { return warp.shared_owner; }
 };
 
 // Part of an asynchronous copy: consecutive bytes from one place to another. A side in global
@@ -78,9 +74,17 @@ enum class FenceKind : uint8_t {
   mbarrier_init,  // fence.mbarrier_init.release.cluster
 };
 
+// A listener to accesses also has, for each role of a site, template members ready(e), prepare(e)
+// and access(e): access is called for every request, after prepare where ready said false.
 class Listener {
  public:
   virtual ~Listener() = default;
+  template <SiteRole Role>
+  bool ready(const AccessEvent&) const {
+    return true;
+  }
+  template <SiteRole Role>
+  void prepare(const AccessEvent&) {}
 
   // Around the life of a block on this host thread. Its slot is unique among the live ones.
   virtual void block_begins(const BlockPlace&) {}

@@ -16,9 +16,26 @@ struct Composition {
   std::tuple<Watchers&...> watchers;
 
   template <SiteRole Role>
-  static void watch(void* self, const AccessEvent& event) {
-    std::apply([&](auto&... w) { (w.template access<Role>(event), ...); },
-               static_cast<Composition*>(self)->watchers);
+  void tell(const AccessEvent& event) {
+    std::apply([&](auto&... w) { (w.template access<Role>(event), ...); }, watchers);
+  }
+  template <SiteRole Role>
+  static void watch(void* self, const Op& op, Warp& warp, uint64_t first, uint32_t bytes) {
+    auto& composition = *static_cast<Composition*>(self);
+    const AccessEvent event{op, warp, first, bytes};
+    const bool ready = std::apply(
+        [&](auto&... w) { return (w.template ready<Role>(event) && ...); }, composition.watchers);
+    if (__builtin_expect(!ready, 0)) return prepare<Role>(self, op, warp, first, bytes);
+    composition.template tell<Role>(event);
+  }
+  // Apart, so that the usual way has no registers to save.
+  template <SiteRole Role>
+  [[gnu::noinline]] static void prepare(void* self, const Op& op, Warp& warp, uint64_t first,
+                                        uint32_t bytes) {
+    auto& composition = *static_cast<Composition*>(self);
+    const AccessEvent event{op, warp, first, bytes};
+    std::apply([&](auto&... w) { (w.template prepare<Role>(event), ...); }, composition.watchers);
+    composition.template tell<Role>(event);
   }
 };
 

@@ -521,6 +521,7 @@ void Lowering::define(Lowered& l, const Ref& r) {
 
 void Lowering::emit_entry(const TableEntry& entry, const std::vector<Ref>& operands) {
   Lowered& l = emit({entry.run[0], entry.run[1]});
+  l.never_waits = true;
   l.d = operands[0];
   Ref* const sources[] = {&l.a, &l.b, &l.c, &l.e};
   for (size_t i = 1; i < operands.size(); ++i) {

@@ -46,7 +46,8 @@ struct Lowered {
   bool guard_negated = false;
   Watches watches = Watches::nothing;
   bool reads_first = false;  // every source is read before a target is written, lists included
-  bool folded = false;  // a mov that need not run: see fold_constants
+  bool is_direct = false;    // a load or store in one state space
+  bool never_waits = false;  // for lanes that are elsewhere
   bool counts = true;  // false for the helpers that one PTX instruction needs beside itself
   int32_t label = -1;  // branch target
   int32_t call = -1;   // index into Lowering::calls
@@ -56,6 +57,9 @@ struct Lowered {
   Ref reduce_source, reduce_target;
   int32_t origin = -1;
   std::vector<int32_t> definitions, uses;
+  // See fold_moves: not executed, and the registers that PTX names where those above are others.
+  bool folded = false;
+  std::vector<int32_t> ptx_definitions, ptx_uses;
 };
 
 // Thrown while decoding, caught in decode().
@@ -236,10 +240,9 @@ struct Flow {
 };
 Flow build_flow(const std::vector<Lowered>& code, const std::vector<uint32_t>& labels);
 
-// Registers that are written once, by a mov of a constant (an immediate, a parameter of the kernel, a
-// special register), need neither the mov nor a place: whoever reads them reads the constant. Sets
-// their bits to 0. What the instructions use and define for the cost model stays.
-void fold_constants(std::vector<Lowered>& code, std::vector<uint8_t>& register_bits);
+// Takes moves of constants and copies within a block out of execution.
+void fold_moves(std::vector<Lowered>& code, const Flow& flow,
+                const std::vector<uint8_t>& register_bits);
 
 // Places of virtual registers in the register buffer (byte offsets; predicates: indices).
 struct Slots {

@@ -148,6 +148,9 @@ void Lowering::load_store(bool store) {
   if (mover[0] == nullptr) unsupported(fmt::format("into {}-bit registers", held));
   Lowered& l = emit(memory_handlers(form));
   l.mover = mover;
+  l.is_direct = form.where == Target::global || form.where == Target::shared32 ||
+                form.where == Target::shared64;
+  l.never_waits = true;
   l.sites = std::move(sites);
   if (!store && op.watches) l.watches = watch_of(op.space);
   use(l, l.a = where.base);

@@ -105,11 +105,11 @@ WarpTrace* ProfileListener::trace_of(const BlockPlace& place, uint32_t warp) {
   return nullptr;
 }
 
-void ProfileListener::record(const SiteState& site, const AccessEvent& e, SiteRole role) const {
+void ProfileListener::record(const SiteState& site, AccessEvent e, SiteRole role) const {
   std::array<uint64_t, lanes> sectors{};
   size_t count = 0;
-  const uint64_t first = e.allocation->address / kSectorBytes;
-  const auto base = static_cast<int64_t>(e.offset.first / kSectorBytes);
+  const uint64_t first = e.allocation()->address / kSectorBytes;
+  const auto base = static_cast<int64_t>(e.first / kSectorBytes);
   for (; count < site.sectors; ++count) {
     sectors[count] = first + static_cast<uint64_t>(base + (*site.sector)[count]);
   }
@@ -126,13 +126,23 @@ void ProfileListener::record(const SiteState& site, const AccessEvent& e, SiteRo
   }
 }
 
-void ProfileListener::recount(SiteState& site, const AccessEvent& e, bool shared) {
-  site.generation = e.plan.generation;
+void ProfileListener::settle(SiteState& site) {
+  site.requests += site.pending;
+  site.lane_count += site.pending * site.lanes;
+  site.sector_count += site.pending * site.sectors;
+  site.wavefront_count += site.pending * site.wavefronts;
+  site.pending = 0;
+}
+
+void ProfileListener::recount(SiteState& site, AccessEvent e, bool shared) {
+  settle(site);
+  site.generation = e.plan().generation;
+  site.lanes = static_cast<uint32_t>(__builtin_popcount(e.mask()));
   if (shared) {
-    site.wavefronts = count_wavefronts(e.plan, e.bytes);
+    site.wavefronts = count_wavefronts(e.plan(), e.bytes);
   } else {
     if (site.sector == nullptr) site.sector = std::make_unique<SiteState::Sectors>();
-    count_sectors(e.plan, *site.sector, site.sectors, site.sector_run);
+    count_sectors(e.plan(), *site.sector, site.sectors, site.sector_run);
     site.first_sector = site.sector->front();
   }
 }
@@ -195,24 +205,24 @@ void ProfileListener::add(MemoryTraffic& to, const MemoryTraffic& from) {
   to.wavefronts += from.wavefronts;
 }
 
-void ProfileListener::attach(SiteState& site, const AccessEvent& e, bool store) {
-  Touched* touched = &touched_of(*e.allocation);
+void ProfileListener::attach(SiteState& site, AccessEvent e, bool store) {
+  Touched* touched = &touched_of(*e.allocation());
   std::vector<uint64_t>& sectors = store ? touched->stored : touched->loaded;
-  if (sectors.empty()) sectors.assign((e.allocation->bytes / 32 + 1 + 63) / 64 + 1, 0);
-  if (store && e.allocation->tracks_writes && touched->written.empty()) {
-    touched->written.assign((e.allocation->bytes + 63) / 64 + 1, 0);
+  if (sectors.empty()) sectors.assign((e.allocation()->bytes / 32 + 1 + 63) / 64 + 1, 0);
+  if (store && e.allocation()->tracks_writes && touched->written.empty()) {
+    touched->written.assign((e.allocation()->bytes + 63) / 64 + 1, 0);
   }
-  site.allocation = e.allocation;
+  site.allocation = e.allocation();
   const std::string& text = code_.origins[e.op.origin].text;
   for (const char* hint : {".cg.", ".cv.", ".volatile.", ".relaxed.", ".acquire."}) {
     site.past_l1 = site.past_l1 || text.find(hint) != std::string::npos;
   }
   site.touched = sectors.data();
-  site.written = store && e.allocation->tracks_writes ? touched->written.data() : nullptr;
+  site.written = store && e.allocation()->tracks_writes ? touched->written.data() : nullptr;
 }
 
-void ProfileListener::mark_touched(const SiteState& site, const AccessEvent& e) {
-  const auto base = static_cast<int64_t>(e.offset.first >> 5);
+void ProfileListener::mark_touched(const SiteState& site, uint64_t first) {
+  const auto base = static_cast<int64_t>(first >> 5);
   if (site.sector_run) {
     set_bits(site.touched, static_cast<uint64_t>(base + site.first_sector), site.sectors);
     return;
@@ -223,13 +233,13 @@ void ProfileListener::mark_touched(const SiteState& site, const AccessEvent& e) 
   }
 }
 
-void ProfileListener::mark_written(const SiteState& site, const AccessEvent& e) {
-  if (e.kind == contiguous) {
-    return set_bits(site.written, e.offset[0], uint64_t{e.bytes} * lanes);
+void ProfileListener::mark_written(const SiteState& site, AccessEvent e) {
+  if (e.kind() == contiguous) {
+    return set_bits(site.written, e.offset(0), uint64_t{e.bytes} * lanes);
   }
   const uint64_t ones = (1ull << e.bytes) - 1;
-  for (uint32_t m = e.mask; m != 0; m &= m - 1) {
-    const uint64_t o = e.offset[__builtin_ctz(m)];
+  for (uint32_t m = e.mask(); m != 0; m &= m - 1) {
+    const uint64_t o = e.offset(__builtin_ctz(m));
     site.written[o >> 6] |= ones << (o & 63);  // aligned: never crosses a word
   }
 }
@@ -242,6 +252,7 @@ void ProfileListener::add_to(Profile& profile, Trace& trace) {
   add(profile.shared_load, bulk_shared_load_);
   add(profile.shared_store, bulk_shared_store_);
   for (size_t s = 0; s < code_.sites.size(); ++s) {
+    settle(sites_[s]);
     trace.sites[s].requests += sites_[s].requests;
     trace.sites[s].sectors += sites_[s].sector_count;
     trace.sites[s].wavefronts += sites_[s].wavefront_count;

@@ -28,23 +28,26 @@ class ProfileListener : public Listener {
   WarpTrace* trace_of(const BlockPlace& place, uint32_t warp);
 
   template <SiteRole Role>
+  bool ready(const AccessEvent& e) const {
+    const SiteState& site = sites_[e.site()];
+    return site.generation == e.plan().generation &&
+           (in_shared(Role) || site.allocation == e.allocation());
+  }
+  template <SiteRole Role>
+  void prepare(const AccessEvent& e) {
+    SiteState& site = sites_[e.site()];
+    if (site.generation != e.plan().generation) recount(site, e, in_shared(Role));
+    if (in_shared(Role) || site.allocation == e.allocation()) return;
+    attach(site, e, Role != SiteRole::global_load);
+  }
+  template <SiteRole Role>
   void access(const AccessEvent& e) {
-    SiteState& site = sites_[e.site];
-    constexpr bool shared = Role == SiteRole::shared_load || Role == SiteRole::shared_store ||
-                            Role == SiteRole::shared_atomic;
-    if (__builtin_expect(site.generation != e.plan.generation, 0)) recount(site, e, shared);
-    site.requests += 1;
-    site.lane_count += static_cast<uint32_t>(__builtin_popcount(e.mask));
-    site.sector_count += site.sectors;
-    site.wavefront_count += site.wavefronts;
-    if constexpr (!shared) {
-      constexpr bool store = Role != SiteRole::global_load;
-      if (__builtin_expect(site.allocation != e.allocation, 0)) attach(site, e, store);
+    SiteState& site = sites_[e.site()];
+    site.pending += 1;
+    if constexpr (!in_shared(Role)) {
       if (__builtin_expect(e.warp.trace != nullptr, 0)) record(site, e, Role);
-      mark_touched(site, e);
-      if constexpr (store) {
-        if (site.written != nullptr) mark_written(site, e);
-      }
+      mark_touched(site, e.first);
+      if (Role != SiteRole::global_load && site.written != nullptr) mark_written(site, e);
     }
   }
 
@@ -58,7 +61,8 @@ class ProfileListener : public Listener {
  private:
   struct SiteState {
     uint32_t generation = 0;  // of the plan that the next four follow from
-    uint32_t sectors = 0, wavefronts = 0;
+    uint32_t lanes = 0, sectors = 0, wavefronts = 0;
+    uint64_t pending = 0;              // requests of this generation that the sums do not hold yet
     bool sector_run = false;           // the sectors are consecutive
     using Sectors = std::array<int64_t, 64>;
     int64_t first_sector = 0;         // the lowest
@@ -70,12 +74,17 @@ class ProfileListener : public Listener {
     bool past_l1 = false;  // loads that ask not to be cached there
   };
 
-  static void recount(SiteState& site, const AccessEvent& e, bool shared);
-  void attach(SiteState& site, const AccessEvent& e, bool store);
-  static void mark_touched(const SiteState& site, const AccessEvent& e);
-  static void mark_written(const SiteState& site, const AccessEvent& e);
+  static constexpr bool in_shared(SiteRole role) {
+    return role == SiteRole::shared_load || role == SiteRole::shared_store ||
+           role == SiteRole::shared_atomic;
+  }
+  static void recount(SiteState& site, AccessEvent e, bool shared);
+  static void settle(SiteState& site);
+  void attach(SiteState& site, AccessEvent e, bool store);
+  static void mark_touched(const SiteState& site, uint64_t first);
+  static void mark_written(const SiteState& site, AccessEvent e);
 
-  void record(const SiteState& site, const AccessEvent& e, SiteRole role) const;
+  void record(const SiteState& site, AccessEvent e, SiteRole role) const;
 
   Touched& touched_of(const Allocation& allocation);
   static void add(MemoryTraffic& to, const MemoryTraffic& from);

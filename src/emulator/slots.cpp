@@ -5,7 +5,6 @@
 // of the other path.
 #include <algorithm>
 #include <bit>
-#include <utility>
 
 #include "emulator/lower.hpp"
 
@@ -18,54 +17,7 @@ bool test(const Bits& bits, int32_t i) { return (bits[i >> 6] >> (i & 63) & 1) !
 void set(Bits& bits, int32_t i) { bits[i >> 6] |= uint64_t{1} << (i & 63); }
 void clear(Bits& bits, int32_t i) { bits[i >> 6] &= ~(uint64_t{1} << (i & 63)); }
 
-bool is_move(const Lowered& l) {
-  static const std::array<Handler, 3> moves = [] {
-    const InstructionTable& table = InstructionTable::get();
-    return std::array<Handler, 3>{table.find("mov.b16")->run[0], table.find("mov.b32")->run[0],
-                                  table.find("mov.b64")->run[0]};
-  }();
-  return std::find(moves.begin(), moves.end(), l.run[0]) != moves.end();
-}
-
 }  // namespace
-
-void fold_constants(std::vector<Lowered>& code, std::vector<uint8_t>& register_bits) {
-  std::vector<uint32_t> writers(register_bits.size(), 0);
-  for (const Lowered& l : code) {
-    for (const int32_t d : l.definitions) ++writers[d];
-  }
-  std::vector<Ref> value(register_bits.size());  // of registers that are copies
-  const auto is_copy = [&](const Lowered& l) {
-    return l.kind == Lowered::Kind::plain && l.guard < 0 && l.d.reg >= 0 && writers[l.d.reg] == 1 &&
-           is_move(l);
-  };
-  for (const Lowered& l : code) {
-    if (is_copy(l)) value[l.d.reg] = l.a;
-  }
-  // Copies of copies; what leads to no constant, or in a circle, ends as no copy.
-  std::vector<int32_t> path;
-  for (int32_t v = 0; v < static_cast<int32_t>(value.size()); ++v) {
-    Ref at{v, -1};
-    while (at.reg >= 0) {
-      path.push_back(at.reg);
-      at = std::exchange(value[at.reg], Ref{});
-    }
-    for (const int32_t r : path) value[r] = at;
-    path.clear();
-  }
-  for (Lowered& l : code) {
-    l.folded = is_copy(l) && value[l.d.reg].constant >= 0;
-    if (l.folded) continue;
-    const auto fold = [&](Ref& r) {
-      if (r.reg >= 0 && value[r.reg].constant >= 0) r = value[r.reg];
-    };
-    for (Ref* r : {&l.d, &l.a, &l.b, &l.c, &l.e}) fold(*r);  // d: what a store stores
-    for (Ref& r : l.list) fold(r);
-  }
-  for (size_t v = 0; v < value.size(); ++v) {
-    if (value[v].constant >= 0) register_bits[v] = 0;
-  }
-}
 
 Slots assign_slots(const std::vector<Lowered>& code, const Flow& flow,
                    const std::vector<uint8_t>& register_bits, uint32_t first_byte) {
@@ -120,7 +72,7 @@ Slots assign_slots(const std::vector<Lowered>& code, const Flow& flow,
     for (uint32_t i = flow.nodes[b].last; i-- > flow.nodes[b].first;) {
       const Lowered& l = code[i];
       for (const int32_t d : l.definitions) {
-        if (register_bits[d] <= 1) continue;
+        if (register_bits[d] == 1) continue;
         for (size_t w = 0; w < words; ++w) {
           for (uint64_t m = live[w]; m != 0; m &= m - 1) {
             interfere(d, static_cast<int32_t>(w * 64) + __builtin_ctzll(m));
@@ -167,7 +119,6 @@ Slots assign_slots(const std::vector<Lowered>& code, const Flow& flow,
   const auto width_index = [&](int32_t v) { return std::countr_zero(register_bits[v]) - 4; };
   std::vector<uint64_t> taken;
   for (const int32_t v : first_seen) {
-    if (register_bits[v] == 0) continue;
     if (register_bits[v] == 1) {
       slots.offset[v] = static_cast<int32_t>(slots.predicates++);
       continue;

@@ -1,5 +1,7 @@
 #include "emulator/vector_rows.hpp"
 
+#include <algorithm>
+#include <set>
 #include <utility>
 
 namespace mtmc::emulator {
@@ -67,7 +69,7 @@ void fma_run(const Op& op, Warp& warp) {
 const VectorRows& rows_of_cpu() {
   static const VectorRows rows = [] {
 #ifdef __FMA__
-    VectorRows r{nullptr, 0, {fma_run, nullptr}, nullptr, nullptr};
+    VectorRows r{.rows = nullptr, .count = 0, .fma_run = {fma_run, nullptr}};
 #else
     VectorRows r = sse2_rows();
 #endif
@@ -89,6 +91,29 @@ void use_vector_rows(InstructionTable& table) {
   const VectorRows& rows = rows_of_cpu();
   for (size_t i = 0; i < rows.count; ++i) table.replace(rows.rows[i].opcode, rows.rows[i].run);
 }
+
+namespace {
+
+// Of a run that is an outer product onto accumulators, how many factors b each group has; else 0.
+int32_t outer_count(const std::vector<int32_t>& list) {
+  const int32_t count = list[1];
+  std::set<int32_t> factors, targets;
+  for (size_t i = 0; i < list.size();) {
+    if (list[i + 1] != count) return 0;
+    factors.insert(list[i]);
+    for (size_t k = 2; k < 2 + 3 * static_cast<size_t>(count); k += 3) {
+      const int32_t b = list[i + k], c = list[i + k + 1], d = list[i + k + 2];
+      if (b != list[k] || c != d || !targets.insert(d).second) return 0;
+      factors.insert(b);
+    }
+    i += 2 + 3 * static_cast<size_t>(count);
+  }
+  const bool overwritten = std::any_of(targets.begin(), targets.end(),
+                                       [&](int32_t d) { return factors.count(d) != 0; });
+  return overwritten ? 0 : count;
+}
+
+}  // namespace
 
 void fuse_runs(Code& code, size_t first) {
   const Handler single = fma().run[0];
@@ -124,6 +149,11 @@ void fuse_runs(Code& code, size_t first) {
       list[count_at] += 1;
       overwritten = op.d == op.a;
     }
+    const int32_t count = outer_count(list);
+    const Handler outer = count == 4   ? rows_of_cpu().fma_outer_4
+                          : count == 8 ? rows_of_cpu().fma_outer_8
+                                       : nullptr;
+    if (outer != nullptr) run.run[0] = outer;
     code.lists.push_back(std::move(list));
     ops[to++] = run;
   }

@@ -18,9 +18,15 @@ struct VectorRows {
   const VectorRow* rows;
   size_t count;
   Handler fma_run[2];  // see fuse_runs; [1] may be null: one by one
+  // Of runs in which each of the groups has the same 4 or 8 factors b, and the targets are the
+  // addends, when all lanes take part; null: as any run.
+  Handler fma_outer_4 = nullptr, fma_outer_8 = nullptr;
   // Loads of 32 bits, and of four times 32 bits into the registers of the op's list, when all lanes
   // take part; null: the usual movers.
-  Mover load_32, load_4x32;
+  Mover load_32 = nullptr, load_4x32 = nullptr;
+  // to[l] = value[from[l]] for 32 lanes; the arrays are aligned as registers are, `to` may be
+  // `value`; null: lane by lane.
+  void (*permute)(uint32_t* to, const uint32_t* value, const int32_t* from) = nullptr;
   // See matrix.hpp; null, or a unit without functions: row by row.
   MatrixUnit (*matrix_unit)(const MatrixForm&, MatrixArithmetic) = nullptr;
 };
