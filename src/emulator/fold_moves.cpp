@@ -69,7 +69,7 @@ void fold_moves(std::vector<Lowered>& code, const Flow& flow,
         }
         const bool changes = std::any_of(
             lives[s].written.begin(), lives[s].written.end(),
-            [&](uint32_t at) { return at > i && at < copy.last_read; });
+            [&](uint32_t at) { return at > i && at <= copy.last_read; });
         if (changes) continue;
         if (instead[s].reg >= 0) continue;  // a copy of a copy: one of the two stays
         instead[d] = l.a;
