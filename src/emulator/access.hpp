@@ -64,8 +64,10 @@ inline bool same_distances(const AccessPlan& plan, const Warp& warp, const Addre
   std::make_signed_t<Address> difference = 0;
   const int32_t* m = warp.lane_mask;
   const auto* known = [&] {
-    if constexpr (sizeof(Address) == 8) return plan.relative;
-    else return plan.narrow;
+    if constexpr (sizeof(Address) == 8)
+      return plan.relative;
+    else
+      return plan.narrow;
   }();
   MTMC_LANES {
     const auto distance = static_cast<std::make_signed_t<Address> >(address[l] - first);
@@ -118,8 +120,8 @@ inline void global_access(const Op& op, Warp& warp, const uint64_t* address, uin
   const uint64_t first = lead + shift;
   const uint64_t start = first - site.low_address + static_cast<uint64_t>(plan.least);
   // The low bits are the plan's, which is aligned.
-  const bool inside = ((first ^ plan.low) & 31) == 0 && start <= site.bytes &&
-                      site.bytes - start >= plan.reach;
+  const bool inside =
+      ((first ^ plan.low) & 31) == 0 && start <= site.bytes && site.bytes - start >= plan.reach;
   if (!(inside && follows<Masked>(plan, warp, leader))) {
     if (__builtin_expect(!inside || !same_distances<Masked>(plan, warp, address, lead), 0)) {
       if (!replan_global<Bytes, Masked>(op, warp, address, shift, role)) return;

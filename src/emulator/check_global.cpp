@@ -130,7 +130,8 @@ void GlobalChecker::check(AccessEvent e, Act act) {
   Runs& runs = runs_[e.site()];
   if (__builtin_expect(runs.generation != e.plan().generation, 0)) derive(runs, e);
   Shadow*& shadow = site_shadow_[e.site()];
-  if (shadow == nullptr || shadow->allocation != e.allocation()) shadow = &shadow_of(*e.allocation());
+  if (shadow == nullptr || shadow->allocation != e.allocation())
+    shadow = &shadow_of(*e.allocation());
   const MemoryOrder order = code_.origins[e.op.origin].order;
   const bool strong = act == Act::atomic || order != MemoryOrder::weak;
   if (synchronises_ && strong) synchronise(e, act != Act::store, act != Act::load);

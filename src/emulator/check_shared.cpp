@@ -75,7 +75,9 @@ SharedChecker::Shadow& SharedChecker::shadow_of(const BlockPlace& place) {
       shadow->read_lane.assign(granules, several_lanes);
     }
     if (partial_) shadow->read_clock.assign(granules * warps_, 0);
-    if (!partial_ && bytes_ != 0) shadow->noted.resize(noted_limit);
+    if (!partial_ && bytes_ != 0) {
+      shadow->noted = std::make_unique_for_overwrite<Load[]>(noted_limit);
+    }
   }
   return *shadow;
 }

@@ -9,10 +9,10 @@
 // that an access is checked by vector compares with it and only what fails is looked at closely.
 //
 // Most loads need no tags at all. Where only barriers of the whole block order warps, a load of
-// memory that nobody wrote since the last one conflicts with nothing but later stores up to the next
-// one. Shared memory is cut into 64 parts; while no part that a load touches has been written since
-// the barrier, the load is only noted in a list, which is worked off when a store comes to one of
-// the noted parts and forgotten at the barrier.
+// memory that nobody wrote since the last one conflicts with nothing but later stores up to the
+// next one. Shared memory is cut into 64 parts; while no part that a load touches has been written
+// since the barrier, the load is only noted in a list, which is worked off when a store comes to
+// one of the noted parts and forgotten at the barrier.
 //
 // With Full, lanes of one warp are ordered by .sync instructions only (reconvergence is no order),
 // and a load of a granule that nobody wrote in this block is reported. Several lanes that store to
@@ -102,18 +102,18 @@ class SharedChecker : public Listener {
     std::array<Clocks, 16> barrier{};
     Clocks cluster{}, proxy_fenced{};
     std::array<Clocks, lanes / 4> wgmma{};  // by warpgroup: at its warps' last commits
-    int32_t begin = 0;  // tags below were made before the block began
+    int32_t begin = 0;                      // tags below were made before the block began
     std::map<uint64_t, Mbarrier> mbarriers;
     std::unordered_map<uint64_t, Clocks> atomics;  // what acquiring an atomic variable makes known
     std::unordered_map<uint64_t, int32_t> copies;  // clock at the issue of a bulk copy
     uint32_t fenced = 0;                           // warps that executed a fence
-    std::vector<Load> noted;                       // the first `noted_count` have no tags yet
+    std::unique_ptr<Load[]> noted;                 // the first `noted_count` have no tags yet
     uint32_t noted_count = 0;
-    uint64_t noted_parts = 0;               // of shared memory, that those loads touch
-    uint64_t written_parts = 0;             // since the last barrier of the whole block
-    uint64_t tagged_parts = 0;              // with tags from after it
-    bool has_copies = false;                // whose tags outlive barriers
-    std::array<uint32_t, 64> copies_to{};   // asynchronous ones under way, by part
+    uint64_t noted_parts = 0;              // of shared memory, that those loads touch
+    uint64_t written_parts = 0;            // since the last barrier of the whole block
+    uint64_t tagged_parts = 0;             // with tags from after it
+    bool has_copies = false;               // whose tags outlive barriers
+    std::array<uint32_t, 64> copies_to{};  // asynchronous ones under way, by part
   };
   // The granules of a request relative to the first lane's, in order, and who touches them. A run
   // has 1 granule or a multiple of `width`; what lies in its gaps or pads it is nobody's.

@@ -327,8 +327,7 @@ void fma_outer(const Op& op, Warp& warp) {
 void permute(uint32_t* to, const uint32_t* value, const int32_t* from) {
   const I low = _mm512_load_si512(value), high = _mm512_load_si512(value + 16);
   for (int i = 0; i < lanes; i += 16) {
-    _mm512_store_si512(to + i,
-                       _mm512_permutex2var_epi32(low, _mm512_load_si512(from + i), high));
+    _mm512_store_si512(to + i, _mm512_permutex2var_epi32(low, _mm512_load_si512(from + i), high));
   }
 }
 

@@ -67,9 +67,9 @@ void fold_moves(std::vector<Lowered>& code, const Flow& flow,
         if (register_bits[s] != register_bits[d] || copy.reader != n || copy.first_read <= i) {
           continue;
         }
-        const bool changes = std::any_of(
-            lives[s].written.begin(), lives[s].written.end(),
-            [&](uint32_t at) { return at > i && at <= copy.last_read; });
+        const bool changes =
+            std::any_of(lives[s].written.begin(), lives[s].written.end(),
+                        [&](uint32_t at) { return at > i && at <= copy.last_read; });
         if (changes) continue;
         if (instead[s].reg >= 0) continue;  // a copy of a copy: one of the two stays
         instead[d] = l.a;
@@ -87,9 +87,8 @@ void fold_moves(std::vector<Lowered>& code, const Flow& flow,
     }
   };
   for (Lowered& l : code) {
-    if (std::none_of(l.uses.begin(), l.uses.end(), [&](int32_t u) {
-          return !instead[static_cast<size_t>(u)].none();
-        })) {
+    if (std::none_of(l.uses.begin(), l.uses.end(),
+                     [&](int32_t u) { return !instead[static_cast<size_t>(u)].none(); })) {
       continue;
     }
     l.ptx_uses = l.uses;

@@ -144,6 +144,8 @@ void ProfileListener::recount(SiteState& site, AccessEvent e, bool shared) {
     if (site.sector == nullptr) site.sector = std::make_unique<SiteState::Sectors>();
     count_sectors(e.plan(), *site.sector, site.sectors, site.sector_run);
     site.first_sector = site.sector->front();
+    const bool short_run = site.sector_run && site.sectors < 64;
+    site.sector_bits = short_run ? (uint64_t{1} << site.sectors) - 1 : 0;
   }
 }
 

@@ -46,7 +46,12 @@ class ProfileListener : public Listener {
     site.pending += 1;
     if constexpr (!in_shared(Role)) {
       if (__builtin_expect(e.warp.trace != nullptr, 0)) record(site, e, Role);
-      mark_touched(site, e.first);
+      const uint64_t first = (e.first >> 5) + static_cast<uint64_t>(site.first_sector);
+      if (__builtin_expect(site.sector_bits != 0 && first % 64 + site.sectors <= 64, 1)) {
+        site.touched[first / 64] |= site.sector_bits << first % 64;
+      } else {
+        mark_touched(site, e.first);
+      }
       if (Role != SiteRole::global_load && site.written != nullptr) mark_written(site, e);
     }
   }
@@ -62,10 +67,11 @@ class ProfileListener : public Listener {
   struct SiteState {
     uint32_t generation = 0;  // of the plan that the next four follow from
     uint32_t lanes = 0, sectors = 0, wavefronts = 0;
-    uint64_t pending = 0;              // requests of this generation that the sums do not hold yet
-    bool sector_run = false;           // the sectors are consecutive
+    uint64_t pending = 0;     // requests of this generation that the sums do not hold yet
+    bool sector_run = false;  // the sectors are consecutive
     using Sectors = std::array<int64_t, 64>;
     int64_t first_sector = 0;         // the lowest
+    uint64_t sector_bits = 0;         // a one for each when they are a run of less than 64
     std::unique_ptr<Sectors> sector;  // distinct sectors relative to the first lane's
     uint64_t requests = 0, lane_count = 0, sector_count = 0, wavefront_count = 0;
     const Allocation* allocation = nullptr;

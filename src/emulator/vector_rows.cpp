@@ -108,8 +108,8 @@ int32_t outer_count(const std::vector<int32_t>& list) {
     }
     i += 2 + 3 * static_cast<size_t>(count);
   }
-  const bool overwritten = std::any_of(targets.begin(), targets.end(),
-                                       [&](int32_t d) { return factors.count(d) != 0; });
+  const bool overwritten =
+      std::any_of(targets.begin(), targets.end(), [&](int32_t d) { return factors.count(d) != 0; });
   return overwritten ? 0 : count;
 }
 
