@@ -33,7 +33,7 @@ bool has_partial_synchronisation(const Code& code) {
   return std::any_of(code.origins.begin(), code.origins.end(), [](const Origin& o) {
     const std::string& t = o.text;
     return t.find("mbarrier") != std::string::npos || t.find("fence") != std::string::npos ||
-           t.find("membar") != std::string::npos ||
+           t.find("membar") != std::string::npos || t.find("wgmma") != std::string::npos ||
            t.find("barrier.cluster") != std::string::npos || o.order > MemoryOrder::relaxed;
   });
 }
@@ -67,16 +67,15 @@ SharedChecker::Shadow& SharedChecker::shadow_of(const BlockPlace& place) {
     shadow = std::make_unique<Shadow>();
     const size_t granules = (bytes_ >> shift_) + 1 + 2 * width;  // runs may pad beyond the end
     shadow->write.assign(granules, 0);
-    shadow->read.assign(granules, 0);
     shadow->write_site.assign(granules, 0);
-    shadow->read_site.assign(granules, 0);
-    if (full_) {
-      shadow->write_lane.assign(granules, several_lanes);
-      shadow->read_lane.assign(granules, several_lanes);
+    if (full_) shadow->write_lane.assign(granules, several_lanes);
+    if (partial_) {
+      shadow->read_clock.assign(granules * warps_, 0);
+      shadow->known.resize(lanes);
+      shadow->barrier.resize(16);
     }
-    if (partial_) shadow->read_clock.assign(granules * warps_, 0);
     if (!partial_ && bytes_ != 0) {
-      shadow->noted = std::make_unique_for_overwrite<Load[]>(noted_limit);
+      shadow->noted = std::make_unique_for_overwrite<Noted[]>(noted_limit);
     }
   }
   return *shadow;
@@ -89,7 +88,7 @@ void SharedChecker::block_begins(const BlockPlace& place) {
   s.mbarriers.clear();
   s.atomics.clear();
   s.copies.clear();
-  s.barrier = {};
+  std::fill(s.barrier.begin(), s.barrier.end(), Clocks{});
   s.cluster = {};
   s.proxy_fenced = {};
   s.wgmma = {};
@@ -102,6 +101,7 @@ void SharedChecker::block_begins(const BlockPlace& place) {
 
 void SharedChecker::whole_barrier(Shadow& s) {
   s.noted_count = 0;
+  s.noted_tag = 0;
   s.noted_parts = 0;
   s.written_parts = 0;
   s.tagged_parts = s.has_copies ? ~uint64_t{0} : 0;
@@ -115,7 +115,7 @@ void SharedChecker::whole_barrier(Shadow& s) {
     latest = 2;
   }
   for (uint32_t w = 0; w < warps_; ++w) {
-    s.known[w].fill(latest);
+    if (partial_) s.known[w].fill(latest);
     s.clock[w] = latest + 1;
     s.floor[w] = latest << 6 | id_mask;
   }
@@ -142,6 +142,7 @@ void SharedChecker::bump(Shadow& s, uint32_t warp) {
 }
 
 SharedChecker::Clocks SharedChecker::clocks_of(const Shadow& s, uint32_t warp) const {
+  if (!partial_) return {};
   Clocks clocks = s.known[warp];
   clocks[warp] = s.clock[warp];
   return clocks;
@@ -157,6 +158,7 @@ void join(Clocks& to, const Clocks& from) {
 }  // namespace
 
 void SharedChecker::learn(Shadow& s, uint32_t warp, const Clocks& clocks) {
+  if (!partial_) return;
   join(s.known[warp], clocks);
   int32_t lowest = clock_limit;
   for (uint32_t v = 0; v < warps_; ++v) {
@@ -167,15 +169,16 @@ void SharedChecker::learn(Shadow& s, uint32_t warp, const Clocks& clocks) {
 
 void SharedChecker::barrier_arrived(const Warp& warp, uint32_t id, bool waits) {
   Shadow& s = *shadows_[warp.place->slot];
-  join(s.barrier[id], clocks_of(s, warp.index));
+  if (partial_) join(s.barrier[id], clocks_of(s, warp.index));
   if (!waits) bump(s, warp.index);
 }
 
 void SharedChecker::barrier_released(const BlockPlace& place, uint32_t id, bool whole_block,
                                      std::span<const uint32_t> warps) {
   Shadow& s = *shadows_[place.slot];
-  if (whole_block) {
+  if (whole_block || !partial_) {
     whole_barrier(s);
+    if (!partial_) return;
   } else {
     for (const uint32_t w : warps) {
       learn(s, w, s.barrier[id]);
@@ -296,10 +299,24 @@ void SharedChecker::refine(uint32_t bytes) {
   shift_ = shift;
 }
 
+void SharedChecker::make_reads(Shadow& s) {
+  s.read.assign(s.write.size(), 0);
+  s.read_site.assign(s.write.size(), 0);
+  if (full_) s.read_lane.assign(s.write.size(), several_lanes);
+}
+
 // Gives the noted loads their tags. No store came in between, so that none of them is in doubt.
 void SharedChecker::tag_noted(Shadow& s) {
+  if (s.noted_count != 0 && s.read.empty()) make_reads(s);
+  Load load{};
   for (uint32_t i = 0; i < s.noted_count; ++i) {
-    const Load& load = s.noted[i];
+    const Noted& noted = s.noted[i];
+    if (noted.site == Noted::tag_follows) {
+      load.tag = static_cast<int32_t>(noted.first);
+      continue;
+    }
+    load.site = noted.site;
+    load.first = noted.first;
     if (full_) {
       update_reads<true>(s, runs_[load.site], load);
     } else {
@@ -307,6 +324,7 @@ void SharedChecker::tag_noted(Shadow& s) {
     }
   }
   s.noted_count = 0;
+  s.noted_tag = 0;
   s.tagged_parts |= s.noted_parts;
   s.noted_parts = 0;
 }
@@ -366,6 +384,12 @@ void SharedChecker::derive(Runs& runs, AccessEvent e) {
     last = t.granule;
   }
   close();
+  const bool dense = std::all_of(runs.runs.begin(), runs.runs.end(),
+                                 [](const Runs::Run& run) { return run.dense; });
+  if (dense && !full_ && !partial_) {
+    runs.lanes = {};
+    for (Runs::Run& run : runs.runs) run.lane = 0;
+  }
   site_origin_[e.site()] = e.op.origin;
   notable_[e.site()] = partial_ || runs.strong ? 0 : runs.generation;
 }
@@ -374,7 +398,7 @@ bool SharedChecker::unordered(const Shadow& s, uint32_t warp, int32_t tag, size_
   if (tag <= s.floor[warp]) return false;
   const int32_t id = tag & id_mask;
   if (id == static_cast<int32_t>(warp)) return false;
-  if (id < many) return tag >> 6 > s.known[warp][static_cast<size_t>(id)];
+  if (id < many) return !partial_ || tag >> 6 > s.known[warp][static_cast<size_t>(id)];
   if (id == many && partial_) {
     for (uint32_t v = 0; v < warps_; ++v) {
       if (v != warp && s.read_clock[granule * warps_ + v] > s.known[warp][v]) return true;
@@ -390,10 +414,10 @@ void SharedChecker::look(AccessEvent e, Shadow& s, const Runs& runs, Act act) {
   for (const Runs::Run& run : runs.runs) {
     for (uint32_t i = 0; i < run.count; ++i) {
       const size_t g = at(e.first, run) + i;
-      const int32_t lane = runs.lanes[run.lane + i];
+      const int32_t lane = runs.lanes.empty() ? several_lanes : runs.lanes[run.lane + i];
       if (lane == nobody) continue;
       const int32_t v = s.write[g];
-      const int32_t u = s.read[g];
+      const int32_t u = s.read.empty() ? 0 : s.read[g];
       const int32_t a = s.atomic.empty() ? 0 : s.atomic[g];
       const uint64_t address = static_cast<uint64_t>(g) << shift_;
       if (v >= pending || (act == Act::store && u >= pending)) {
@@ -451,7 +475,7 @@ void SharedChecker::atomic(AccessEvent e, Shadow& s, bool reads, bool writes) {
         report_copy(e.warp, e.op, l, address, "atomic", s.write_site[g]);
       } else if (unordered(s, w, v, g)) {
         report_race(e, s, g, Act::atomic, v, s.write_site[g], Act::store, -1);
-      } else if (writes && unordered(s, w, s.read[g], g)) {
+      } else if (writes && !s.read.empty() && unordered(s, w, s.read[g], g)) {
         report_race(e, s, g, Act::atomic, s.read[g], s.read_site[g], Act::load, -1);
       } else if (full_ && reads && v < s.begin && s.atomic[g] < s.begin) {
         findings_.report(FaultKind::uninitialised_read, e.warp, e.op.origin, -1, l, address, [&] {
@@ -513,6 +537,7 @@ void SharedChecker::copy_issued(const CopyEvent& copy) {
     if (copy.source.owner != nullptr) {
       Shadow& s = *shadows_[copy.source.owner->slot];
       tag_noted(s);
+      if (s.read.empty()) make_reads(s);
       s.has_copies = true;
       s.tagged_parts = ~uint64_t{0};
       if (copy.async_proxy) check_proxy(copy.warp, copy.op, s, part.source, part.source_bytes);
@@ -545,6 +570,7 @@ void SharedChecker::copy_issued(const CopyEvent& copy) {
           std::min<size_t>((part.destination + part.bytes) >> shift_, s.write.size());
       for (size_t g = first; g < last && copy.destination.owner == copy.warp.place; ++g) {
         for (const auto* tags : {&s.write, &s.read}) {
+          if (tags->empty()) continue;
           const int32_t tag = (*tags)[g];
           const int32_t other = tags == &s.write ? s.write_site[g] : s.read_site[g];
           if (tag >= pending) {

@@ -91,15 +91,20 @@ class SharedChecker : public Listener {
     int32_t tag;
     uint32_t first;  // offset of the first active lane
   };
+  struct Noted {
+    uint32_t site;   // or tag_follows
+    uint32_t first;  // as in Load, or the tag of those that follow
+    static constexpr uint32_t tag_follows = ~uint32_t{0};
+  };
   // Of one live block. Arrays are by granule.
   struct Shadow {
-    std::vector<int32_t> write, read, atomic;  // tags; atomic is empty until there is one
+    std::vector<int32_t> write, read, atomic;  // tags; the last two are empty until there is one
     std::vector<int32_t> write_site, read_site, atomic_site;
     std::vector<int32_t> write_lane, read_lane;  // Full only
     std::vector<int32_t> read_clock;             // by granule and warp, where partial barriers are
     Clocks clock{}, floor{};                     // floor: as a tag
-    std::array<Clocks, lanes> known{};
-    std::array<Clocks, 16> barrier{};
+    // By warp and by barrier; empty where only barriers of the whole block order warps.
+    std::vector<Clocks> known, barrier;
     Clocks cluster{}, proxy_fenced{};
     std::array<Clocks, lanes / 4> wgmma{};  // by warpgroup: at its warps' last commits
     int32_t begin = 0;                      // tags below were made before the block began
@@ -107,8 +112,9 @@ class SharedChecker : public Listener {
     std::unordered_map<uint64_t, Clocks> atomics;  // what acquiring an atomic variable makes known
     std::unordered_map<uint64_t, int32_t> copies;  // clock at the issue of a bulk copy
     uint32_t fenced = 0;                           // warps that executed a fence
-    std::unique_ptr<Load[]> noted;                 // the first `noted_count` have no tags yet
+    std::unique_ptr<Noted[]> noted;                // the first `noted_count` have no tags yet
     uint32_t noted_count = 0;
+    int32_t noted_tag = 0;                 // of the last one
     uint64_t noted_parts = 0;              // of shared memory, that those loads touch
     uint64_t written_parts = 0;            // since the last barrier of the whole block
     uint64_t tagged_parts = 0;             // with tags from after it
@@ -133,7 +139,8 @@ class SharedChecker : public Listener {
       bool dense;     // without gaps and padding
     };
     std::vector<Run> runs;
-    std::vector<int32_t> lanes;  // nobody, or several_lanes for more than one
+    // nobody, or several_lanes for more than one; empty where all runs are dense and nobody asks
+    std::vector<int32_t> lanes;
   };
   enum class Act : uint8_t { load, store, atomic };
 
@@ -177,7 +184,8 @@ class SharedChecker : public Listener {
     return parts_between(first, first + e.plan().reach - 1);
   }
   void tag_noted(Shadow& shadow);
-  void tag_noted();  // of all live blocks
+  void make_reads(Shadow& shadow);  // room for the tags of loads
+  void tag_noted();                 // of all live blocks
   // Says that what is in these parts may be written from here on.
   void writes_begin(Shadow& s, uint64_t parts) {
     if (__builtin_expect((parts & s.noted_parts) != 0, 0)) tag_noted(s);
@@ -327,12 +335,13 @@ inline bool SharedChecker::doubt_store(const Shadow& s, const Runs& runs,
   const uint32_t w = e.warp.index;
   const int32_t mine = s.clock[w] << 6 | static_cast<int32_t>(w);
   const int32_t floor = s.floor[w];
+  const bool has_reads = !s.read.empty();
   Tags doubts{};
   int32_t doubt = 0;
   for (const Runs::Run& run : runs.runs) {
     const size_t first = at(e.first, run);
     const int32_t* const write = s.write.data() + first;
-    const int32_t* const read = s.read.data() + first;
+    const int32_t* const read = has_reads ? s.read.data() + first : write;
     const int32_t* const lane = runs.lanes.data() + run.lane;
     if (run.count == 1) {
       for (const int32_t tag : {*write, *read}) {
@@ -393,10 +402,14 @@ inline bool SharedChecker::note(const AccessEvent& e) {
   if (notable_[e.site()] != e.plan().generation || e.owner() != warp.place) return false;
   Shadow& s = *shadows_[warp.place->slot];
   const uint64_t parts = parts_of(e);
-  if ((parts & s.written_parts) != 0 || s.noted_count == noted_limit) return false;
+  if ((parts & s.written_parts) != 0 || s.noted_count + 2 > noted_limit) return false;
   if (Full && !all_written(s, runs_[e.site()], e.first)) return false;
-  s.noted[s.noted_count++] = {e.site(), s.clock[warp.index] << 6 | static_cast<int32_t>(warp.index),
-                              static_cast<uint32_t>(e.first)};
+  const int32_t tag = s.clock[warp.index] << 6 | static_cast<int32_t>(warp.index);
+  if (tag != s.noted_tag) {
+    s.noted[s.noted_count++] = {Noted::tag_follows, static_cast<uint32_t>(tag)};
+    s.noted_tag = tag;
+  }
+  s.noted[s.noted_count++] = {e.site(), static_cast<uint32_t>(e.first)};
   s.noted_parts |= parts;
   return true;
 }
@@ -419,6 +432,7 @@ inline void SharedChecker::examine(const AccessEvent& e) {
   if constexpr (Role == SiteRole::shared_load) {
     if ((parts & s.noted_parts) != 0) tag_noted(s);  // loads get their tags in order
     s.tagged_parts |= parts;
+    if (s.read.empty()) make_reads(s);
     const int32_t w = static_cast<int32_t>(e.warp.index);
     const Load load{e.site(), s.clock[e.warp.index] << 6 | w, static_cast<uint32_t>(e.first)};
     if (update_reads<Full>(s, runs, load)) look(e, s, runs, Act::load);
