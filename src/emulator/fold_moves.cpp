@@ -91,8 +91,10 @@ void fold_moves(std::vector<Lowered>& code, const Flow& flow,
                      [&](int32_t u) { return !instead[static_cast<size_t>(u)].none(); })) {
       continue;
     }
-    l.ptx_uses = l.uses;
-    l.ptx_definitions = l.definitions;
+    if (l.ptx_uses.empty()) {
+      l.ptx_uses = l.uses;
+      l.ptx_definitions = l.definitions;
+    }
     std::vector<int32_t> read;
     for (const int32_t u : l.uses) {
       Ref r{u, -1};

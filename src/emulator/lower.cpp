@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <set>
 
 namespace mtmc::emulator {
 namespace {
@@ -105,6 +106,51 @@ void Lowering::run() {
     labels.push_back(start[std::min<size_t>(at, start.size() - 1)]);
   }
   labels.insert(labels.end(), skipped.begin(), skipped.end());
+  if (!survey) combine_additions();
+}
+
+// cvt.s64.s32 %a, %b; add.s64 %c, %a, %d, with which most addresses begin, is one mad.wide.s32
+// where nobody else reads %a. Both still count.
+void Lowering::combine_additions() {
+  const auto is = [](const Lowered& l, std::string_view key) {
+    const TableEntry& entry = *InstructionTable::get().find(key);
+    return l.kind == Lowered::Kind::plain && l.guard < 0 && !l.has_list &&
+           l.run == std::array<Handler, 2>{entry.run[0], entry.run[1]};
+  };
+  std::vector<uint32_t> written(register_bits.size(), 0), read(register_bits.size(), 0);
+  for (const Lowered& l : out) {
+    for (const int32_t d : l.definitions) ++written[static_cast<size_t>(d)];
+    for (const int32_t u : l.uses) ++read[static_cast<size_t>(u)];
+  }
+  const std::set<uint32_t> entries(labels.begin(), labels.end());
+  for (uint32_t i = 1; i < out.size(); ++i) {
+    Lowered& wide = out[i - 1];
+    Lowered& sum = out[i];
+    if (!is(sum, "add.s64") || entries.count(i) != 0) continue;
+    const bool is_signed = is(wide, "cvt.s64.s32");
+    if (!is_signed && !is(wide, "cvt.u64.u32")) continue;
+    const auto between = static_cast<size_t>(wide.d.reg);
+    if (written[between] != 1 || read[between] != 1) continue;
+    const bool first = sum.a.reg == wide.d.reg;
+    if (!first && sum.b.reg != wide.d.reg) continue;
+    const TableEntry& fused =
+        *InstructionTable::get().find(is_signed ? "mad.wide.s32" : "mad.wide.u32");
+    const Ref other = first ? sum.b : sum.a;
+    sum.run = {fused.run[0], fused.run[1]};
+    sum.a = wide.a;
+    sum.b = constant(1, 4);
+    sum.c = other;
+    sum.ptx_uses = std::move(sum.uses);
+    sum.ptx_definitions = sum.definitions;
+    sum.uses.clear();
+    use(sum, sum.a);
+    use(sum, sum.c);
+    wide.folded = true;
+    wide.ptx_uses = std::move(wide.uses);
+    wide.ptx_definitions = std::move(wide.definitions);
+    wide.uses.clear();
+    wide.definitions.clear();
+  }
 }
 
 void Lowering::lower_one(const Instruction& in, std::vector<uint32_t>& skipped) {

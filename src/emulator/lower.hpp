@@ -48,16 +48,17 @@ struct Lowered {
   bool reads_first = false;  // every source is read before a target is written, lists included
   bool is_direct = false;    // a load or store in one state space
   bool never_waits = false;  // for lanes that are elsewhere
-  bool counts = true;  // false for the helpers that one PTX instruction needs beside itself
-  int32_t label = -1;  // branch target
-  int32_t call = -1;   // index into Lowering::calls
+  bool counts = true;        // false for the helpers that one PTX instruction needs beside itself
+  int32_t label = -1;        // branch target
+  int32_t call = -1;         // index into Lowering::calls
   std::vector<int32_t> targets;  // labels of a table
   int reduce = -1;
   bool reduce_negated = false;
   Ref reduce_source, reduce_target;
   int32_t origin = -1;
   std::vector<int32_t> definitions, uses;
-  // See fold_moves: not executed, and the registers that PTX names where those above are others.
+  // See fold_moves and combine_additions: not executed, and the registers that PTX names where
+  // those above are others.
   bool folded = false;
   std::vector<int32_t> ptx_definitions, ptx_uses;
 };
@@ -88,6 +89,7 @@ class Lowering {
 
  private:
   void instruction(const Instruction& in);
+  void combine_additions();
   void lower_one(const Instruction& in, std::vector<uint32_t>& skipped);
   void keep_guard(const Instruction& in);
   void branch_around(const Instruction& in, std::vector<uint32_t>& skipped);

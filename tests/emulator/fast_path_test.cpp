@@ -216,6 +216,57 @@ M:
   }
 }
 
+TEST_CASE("sums with a widened register give what the two instructions say") {
+  const Program program = assemble(kernel(R"(
+  .reg .pred %p;
+  .reg .b32 %r<4>;
+  .reg .b64 %rd<20>;
+  ld.param.u64 %rd1, [out];
+  mov.u32 %r1, %tid.x;
+  mul.wide.u32 %rd2, %r1, 40;
+  add.u64 %rd3, %rd1, %rd2;
+  sub.u32 %r2, %r1, 16;    // negative in half of the lanes
+  mov.u64 %rd4, 0x100000001;
+  add.s64 %rd4, %rd4, 2;
+  cvt.s64.s32 %rd5, %r2;
+  add.s64 %rd6, %rd5, %rd4;
+  cvt.u64.u32 %rd7, %r2;
+  add.s64 %rd8, %rd4, %rd7;
+  cvt.s64.s32 %rd9, %r2;   // read twice
+  add.s64 %rd10, %rd9, %rd4;
+  cvt.s64.s32 %rd11, %r2;
+  add.s64 %rd12, %rd11, %rd11;
+  setp.lt.s32 %p, %r2, 0;
+  mov.u64 %rd13, 5;
+  @%p bra L;
+  cvt.s64.s32 %rd13, %r2;  // written twice
+L:
+  add.s64 %rd14, %rd13, %rd4;
+  add.s64 %rd10, %rd10, %rd9;
+  st.global.u64 [%rd3], %rd6;
+  st.global.u64 [%rd3+8], %rd8;
+  st.global.u64 [%rd3+16], %rd10;
+  st.global.u64 [%rd3+24], %rd12;
+  st.global.u64 [%rd3+32], %rd14;
+  ret;)"),
+                                   "k");
+  Device device;
+  const uint64_t out = device.upload(std::vector<uint64_t>(32 * 5), "out");
+  const auto report =
+      run_well(program, device, launch({1, 1, 1}, {32, 1, 1}, Arguments().add(out)));
+  const auto got = device.download<uint64_t>(out, 32 * 5);
+  for (int64_t t = 0; t < 32; ++t) {
+    const int64_t x = t - 16, base = 0x100000003;
+    const auto narrow = static_cast<int64_t>(static_cast<uint32_t>(x));
+    const std::vector<int64_t> row(got.begin() + t * 5, got.begin() + t * 5 + 5);
+    CHECK(row == std::vector<int64_t>{x + base, narrow + base, 2 * x + base, 2 * x,
+                                      (x < 0 ? 5 : x) + base});
+  }
+  uint64_t instructions = 0;
+  for (const uint64_t n : report.profile.warp_instructions) instructions += n;
+  CHECK(instructions == 27);
+}
+
 // Two accesses through one register, with what may come between: another warp, whose lanes lie
 // apart; a new value of the register; lanes that wait for each other.
 TEST_CASE("accesses through one register are compared anew when its lanes may lie otherwise") {
