@@ -312,20 +312,29 @@ B:
   add.u32 %r7, %r7, %r6;
   ld.shared.u32 %r15, [%r7+8];
   st.global.v4.u32 [%rd3], {%r11, %r13, %r14, %r15};
+  mad.lo.u32 %r16, %r4, 4, %r2;  // alike in both warps, and then not
+  ld.shared.u32 %r17, [%r16];
+  mad.lo.u32 %r16, %r6, 4, %r16;
+  ld.shared.u32 %r18, [%r16+8];
+  add.u32 %r18, %r18, %r17;
+  mul.wide.u32 %rd4, %r1, 4;
+  add.u64 %rd5, %rd1, %rd4;
+  st.global.u32 [%rd5+1024], %r18;
   ret;)";
   const Program program = assemble(kernel(body), "k");
   const auto word = [](uint32_t i) { return i / 128 * 256 + i % 64; };  // of the tile
   for (const Checks checks : {Checks::bounds, Checks::all}) {
     Device device;
-    const uint64_t out = device.upload(std::vector<uint32_t>(64 * 4), "out");
+    const uint64_t out = device.upload(std::vector<uint32_t>(64 * 5), "out");
     RunOptions options;
     options.checks = checks;
     run_well(program, device, launch({1, 1, 1}, {64, 1, 1}, Arguments().add(out)), options);
-    const auto got = device.download<uint32_t>(out, 64 * 4);
+    const auto got = device.download<uint32_t>(out, 64 * 5);
     for (uint32_t t = 0; t < 64; ++t) {
       const uint32_t i = t % 32 * (t / 32 + 1);
       const std::vector<uint32_t> row(got.begin() + t * 4, got.begin() + t * 4 + 4);
       CHECK(row == std::vector<uint32_t>{word(i + 128), word(i), word(i + 1), word(2 * i + 2)});
+      CHECK(got[256 + t] == word(t % 32) + word(t % 32 + i + 2));
     }
   }
 }
