@@ -476,6 +476,7 @@ void prefetch_map_op(const Op& op, Warp& warp) {
 void BulkCopy::land() const {
   size_t taken = 0;
   for (const CopyPart& part : parts) {
+    if (part.bytes == 0) continue;  // of no place: `to` and `from` may be null
     const char* bytes = data.empty() ? from + part.source : data.data() + taken;
     taken += part.bytes;
     if (reduction == BulkReduction::none) {
