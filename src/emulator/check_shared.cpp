@@ -552,7 +552,8 @@ void SharedChecker::copy_issued(const CopyEvent& copy) {
                 return fmt::format(
                     "asynchronous copy from shared offset {} is not ordered after the store of "
                     "warp {} at {}",
-                    part.source, s.write[g] & id_mask, place_of(site_origin_[s.write_site[g]]));
+                    part.source, s.write[g] & id_mask,
+                    place_of(code_, site_origin_[s.write_site[g]]));
               });
         }
         s.read[g] = pending;
@@ -584,7 +585,7 @@ void SharedChecker::copy_issued(const CopyEvent& copy) {
                   return fmt::format(
                       "asynchronous copy to shared offset {} is not ordered after the {} at {}",
                       part.destination, tags == &s.write ? "store" : "load",
-                      place_of(site_origin_[other]));
+                      place_of(code_, site_origin_[other]));
                 });
           }
         }
@@ -697,7 +698,7 @@ void SharedChecker::check_proxy(const Warp& warp, const Op& op, Shadow& s, uint6
           return fmt::format(
               "asynchronous read of shared offset {} after the generic store at {}: no "
               "fence.proxy.async lies between them",
-              static_cast<uint64_t>(g) << shift_, place_of(other));
+              static_cast<uint64_t>(g) << shift_, place_of(code_, other));
         });
   }
 }
@@ -711,15 +712,6 @@ int SharedChecker::lane_at(const AccessEvent& e, size_t granule) const {
     if (byte >= e.offset(l) && byte < e.offset(l) + e.bytes) return l;
   }
   return __builtin_ctz(e.mask());
-}
-
-std::string SharedChecker::place_of(int32_t origin) const {
-  if (origin < 0) return "an unknown place";
-  const Origin& o = code_.origins[origin];
-  const auto file = code_.files.find(o.location.file);
-  if (o.location.line == 0) return fmt::format("ptx line {} ({})", o.ptx_line, o.text);
-  return fmt::format("{}:{} ({})", file != code_.files.end() ? file->second : "source",
-                     o.location.line, o.text);
 }
 
 void SharedChecker::report_race(const AccessEvent& e, const Shadow&, size_t granule, Act act,
@@ -737,7 +729,7 @@ void SharedChecker::report_race(const AccessEvent& e, const Shadow&, size_t gran
     return fmt::format(
         "{} of {} bytes at shared offset {} and the {} of {} at {}: no {} lies between them",
         verb_of(static_cast<uint8_t>(act)), e.bytes, e.offset(lane),
-        verb_of(static_cast<uint8_t>(other)), who, place_of(other_origin),
+        verb_of(static_cast<uint8_t>(other)), who, place_of(code_, other_origin),
         other_lane >= 0 ? "__syncwarp" : "barrier");
   });
 }
@@ -749,7 +741,7 @@ void SharedChecker::report_copy(const Warp& warp, const Op& op, int lane, uint64
     return fmt::format(
         "{} at shared offset {}, which belongs to the asynchronous copy issued at {}: it was not "
         "waited for",
-        verb, offset, place_of(other));
+        verb, offset, place_of(code_, other));
   });
 }
 

@@ -211,7 +211,6 @@ class SharedChecker : public Listener {
   void report_copy(const Warp& warp, const Op& op, int lane, uint64_t offset, const char* verb,
                    int32_t other_site);
   int lane_at(const AccessEvent& e, size_t granule) const;
-  std::string place_of(int32_t origin) const;
   void mark_written(Shadow& shadow, size_t first, size_t last, int32_t tag, int32_t site,
                     int32_t lane);
   void check_proxy(const Warp& warp, const Op& op, Shadow& shadow, uint64_t offset, uint64_t bytes);

@@ -22,7 +22,7 @@ bool is_move(const Lowered& l, int bits) {
 }
 
 struct Life {
-  std::vector<uint32_t> written;  // where, in the order of the flow
+  std::vector<uint32_t> written;  // where
   int reader = none;              // the node that reads it
   uint32_t first_read = 0, last_read = 0;
   static constexpr int none = -1, several = -2;
@@ -74,11 +74,7 @@ void fold_moves(std::vector<Lowered>& code, const Flow& flow,
         if (instead[s].reg >= 0) continue;  // a copy of a copy: one of the two stays
         instead[d] = l.a;
       }
-      l.folded = true;
-      l.ptx_uses = std::move(l.uses);
-      l.ptx_definitions = std::move(l.definitions);
-      l.uses.clear();
-      l.definitions.clear();
+      l.fold();
     }
   }
   const auto replace = [&](Ref& r) {  // twice: a copy of a constant

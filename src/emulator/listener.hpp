@@ -23,8 +23,7 @@ struct RunOptions;
 struct AccessEvent {
   const Op& op;
   Warp& warp;
-  uint64_t
-      first;  // offset of the first active lane from the start of the allocation or shared memory
+  uint64_t first;  // of the first active lane, from the start of the allocation or shared memory
   uint32_t bytes;  // of each active lane: a power of two up to 32
 
   uint32_t site() const { return op.site; }  // index into Code::sites

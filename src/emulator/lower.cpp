@@ -140,16 +140,11 @@ void Lowering::combine_additions() {
     sum.a = wide.a;
     sum.b = constant(1, 4);
     sum.c = other;
-    sum.ptx_uses = std::move(sum.uses);
+    sum.ptx_uses = std::exchange(sum.uses, {});
     sum.ptx_definitions = sum.definitions;
-    sum.uses.clear();
     use(sum, sum.a);
     use(sum, sum.c);
-    wide.folded = true;
-    wide.ptx_uses = std::move(wide.uses);
-    wide.ptx_definitions = std::move(wide.definitions);
-    wide.uses.clear();
-    wide.definitions.clear();
+    wide.fold();
   }
 }
 

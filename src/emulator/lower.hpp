@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "emulator/access.hpp"
@@ -61,6 +62,11 @@ struct Lowered {
   // those above are others.
   bool folded = false;
   std::vector<int32_t> ptx_definitions, ptx_uses;
+  void fold() {
+    folded = true;
+    ptx_uses = std::exchange(uses, {});
+    ptx_definitions = std::exchange(definitions, {});
+  }
 };
 
 // Thrown while decoding, caught in decode().
